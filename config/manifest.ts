@@ -1,0 +1,108 @@
+/**
+ * `offsite.json`, the bundle's public manifest, and `hub-credentials.json`, the hub's sealed one:
+ * what a stack tells the machines that use its targets. Both change only compatibly; a reader
+ * refuses a `version` that it does not know and ignores properties that it does not know.
+ */
+import { z } from "zod";
+
+/** The version of both files' format. */
+export const MANIFEST_VERSION = 1;
+
+const repositories = z
+  .record(z.string(), z.string())
+  .describe("restic's repository URL for each host, without credentials.");
+
+const commonTarget = {
+  repositories,
+};
+
+/** A target reached through an rclone remote of the bundle's `rclone.conf`. */
+export const rcloneTargetSchema = z
+  .object({
+    type: z.literal("b2"),
+    ...commonTarget,
+    bucket: z.string().describe("The bucket's name."),
+    remote: z.string().describe("The rclone remote of the current sync key, in rclone.conf."),
+    path: z.string().describe("Where the hosts' repositories are below the remote."),
+    keepHiddenDays: z.int().describe("Days for which a hidden version stays recoverable."),
+  })
+  .describe("A target reached through rclone.");
+
+/** A rest-server on a peer. */
+export const restServerTargetSchema = z
+  .object({
+    type: z.literal("rest-server"),
+    ...commonTarget,
+    url: z.string().describe("The server's base URL, ending in a slash."),
+    maxSizeGiB: z.number().describe("What all hosts' repositories may hold together, in GiB."),
+  })
+  .describe("A target reached through rest-server's HTTP API.");
+
+/** One target as the manifest shows it. */
+export const targetManifestSchema = z.discriminatedUnion("type", [
+  rcloneTargetSchema,
+  restServerTargetSchema,
+]);
+
+/** `offsite.json`. It holds no secret and no generation: a rotation leaves it as it is. */
+export const manifestSchema = z
+  .object({
+    $schema: z.string().optional(),
+    version: z.literal(MANIFEST_VERSION),
+    stack: z.string().describe("The Pulumi stack that emitted the bundle."),
+    hub: z.object({
+      host: z.string().describe("The hub's host name."),
+      url: z.string().describe("Where hosts reach the hub's rest-server, ending in a slash."),
+      repositories: z.string().describe("The hub's directory of repositories, one per host."),
+    }),
+    hosts: z.record(
+      z.string(),
+      z.object({
+        sizeGiB: z.number().describe("The expected size of the host's data, in GiB."),
+        user: z.string().describe("The host's user name at every rest-server."),
+        repository: z.string().describe("restic's repository URL of the host at the hub."),
+        environment: z.string().describe("The host's sealed env file, relative to this file."),
+      }),
+    ),
+    targets: z.record(z.string(), targetManifestSchema),
+  })
+  .describe("The public manifest of a fort-offsite bundle.");
+
+/** A password at its generation and the neighbours that a client tries: current, next, previous. */
+export const passwordTrioSchema = z.object({
+  generation: z.int().describe("The current generation."),
+  current: z.string(),
+  next: z.string(),
+  previous: z.string().nullable().describe("null at the first generation and after a revocation."),
+});
+
+/** `hub-credentials.json`: what the hub needs to write to each target. Secret. */
+export const hubCredentialsSchema = z.object({
+  version: z.literal(MANIFEST_VERSION),
+  targets: z.record(
+    z.string(),
+    z.discriminatedUnion("type", [
+      z.object({
+        type: z.literal("rest-server"),
+        users: z.record(z.string(), passwordTrioSchema).describe("By user name, that is by host."),
+      }),
+      z.object({
+        type: z.literal("b2"),
+        generation: z.int(),
+        remotes: z
+          .object({
+            current: z.string(),
+            next: z.string(),
+            restore: z.string(),
+            monitor: z.string(),
+          })
+          .describe("rclone remotes in rclone.conf by what they are for."),
+      }),
+    ]),
+  ),
+});
+
+export type Manifest = z.infer<typeof manifestSchema>;
+export type TargetManifest = z.infer<typeof targetManifestSchema>;
+export type PasswordTrio = z.infer<typeof passwordTrioSchema>;
+export type HubCredentials = z.infer<typeof hubCredentialsSchema>;
