@@ -1,0 +1,161 @@
+/**
+ * The checks that look at more than one value of the stack's config. They take the config as it
+ * was given, whatever its state, so that they report beside what the schema finds.
+ */
+import { isAbsolute } from "node:path";
+import { keyName } from "../credentials/names.ts";
+import type { Problem } from "./problems.ts";
+import { show } from "./problems.ts";
+import { HOST_NAME_RULE, hostName, parseListen, TARGET_NAME_RULE, targetName } from "./rules.ts";
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function fields(value: unknown): Fields {
+  return typeof value === "object" && value !== null && !Array.isArray(value)
+    ? (value as Fields)
+    : {};
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
+}
+
+/** B2's limit on a key's name, in characters. */
+const KEY_NAME_LIMIT = 100;
+
+function checkNames(hosts: Fields, targets: Fields): Problem[] {
+  const wrong = (at: string, rule: string) => (name: string) => ({
+    path: [at, name],
+    message: `got the name ${show(name)}, must be ${rule}`,
+  });
+  return [
+    ...Object.keys(hosts)
+      .filter((name) => !hostName.safeParse(name).success)
+      .map(wrong("hosts", HOST_NAME_RULE)),
+    ...Object.keys(targets)
+      .filter((name) => !targetName.safeParse(name).success)
+      .map(wrong("targets", TARGET_NAME_RULE)),
+  ];
+}
+
+function checkPresence(config: Fields): Problem[] {
+  return ["hosts", "targets"]
+    .filter((key) => config[key] !== undefined && Object.keys(fields(config[key])).length === 0)
+    .map((key) => ({ path: [key], message: "is empty, must name at least one" }));
+}
+
+function checkHub(config: Fields): Problem[] {
+  const hub = fields(config.hub);
+  const host = text(hub.host);
+  if (host === undefined || hub.key !== undefined || host in fields(config.hosts)) return [];
+  return [
+    {
+      path: ["hub", "host"],
+      message: `got ${show(host)}, which is not among the hosts. Add it to hosts, or give the hub's public key as hub.key: its files are sealed to it`,
+    },
+  ];
+}
+
+function checkListen(name: string, target: Fields): Problem[] {
+  const listen = text(target.listen);
+  const parsed = listen === undefined ? undefined : parseListen(listen);
+  if (parsed === undefined) return [];
+  if (parsed.wildcard && target.expose !== "any") {
+    return [
+      {
+        path: ["targets", name, "listen"],
+        message: `got ${show(listen)}, must be an address of the tunnel. Set targets.${name}.expose to "any" if the internet is meant`,
+      },
+    ];
+  }
+  if (parsed.wildcard && target.url === undefined) {
+    return [
+      {
+        path: ["targets", name, "url"],
+        message: `got nothing, must be the URL under which the hub reaches ${show(listen)}, which is no address to connect to`,
+      },
+    ];
+  }
+  return [];
+}
+
+/** Values that two targets must not share, with the reason. */
+const UNIQUE = [
+  {
+    of: (target: Fields) => [target.bucket],
+    at: "bucket",
+    why: "one bucket cannot be two targets",
+  },
+  {
+    of: (target: Fields) => [fields(target.ssh).host, target.listen],
+    at: "listen",
+    why: "one address cannot serve two targets",
+  },
+  {
+    of: (target: Fields) => [fields(target.ssh).host, target.dataDir],
+    at: "dataDir",
+    why: "one directory cannot serve two targets",
+  },
+] as const;
+
+function checkUnique(targets: Fields): Problem[] {
+  return UNIQUE.flatMap(({ of, at, why }) => {
+    const seen = new Map<string, string>();
+    return Object.entries(targets).flatMap(([name, value]): Problem[] => {
+      const target = fields(value);
+      if (target[at] === undefined) return [];
+      const key = JSON.stringify(of(target)).toLowerCase();
+      const other = seen.get(key);
+      seen.set(key, other ?? name);
+      if (other === undefined) return [];
+      const message = `got ${show(target[at])}, which targets.${other} has too: ${why}`;
+      return [{ path: ["targets", name, at], message }];
+    });
+  });
+}
+
+function checkKeyNames(stack: string, hosts: Fields, targets: Fields): Problem[] {
+  const longest = Object.keys(hosts).reduce((a, b) => (b.length > a.length ? b : a), "");
+  return Object.entries(targets).flatMap(([name, target]) => {
+    if (fields(target).type !== "b2") return [];
+    const key = keyName({ stack, target: name, purpose: "restore", host: longest }, 1_000_000);
+    if (key.length <= KEY_NAME_LIMIT) return [];
+    const message = `leads to B2 key names such as ${show(key)}, longer than the ${KEY_NAME_LIMIT} characters that B2 allows. Choose shorter names for stack, target or hosts`;
+    return [{ path: ["targets", name], message }];
+  });
+}
+
+function checkSeal(config: Fields): Problem[] {
+  const directory = text(fields(config.seal).directory);
+  if (fields(config.seal).format !== "plain" || directory === undefined || isAbsolute(directory)) {
+    return [];
+  }
+  return directory.split("/").includes("..")
+    ? [
+        {
+          path: ["seal", "format"],
+          message: `got "plain" for a directory outside the project: secrets would lie there in clear text. Use "age" or "sops"`,
+        },
+      ]
+    : [];
+}
+
+/**
+ * Finds what is wrong between values of a stack's config.
+ *
+ * @param config - the config as it was given.
+ * @param stack - the stack's name.
+ */
+export function crossProblems(config: Fields, stack: string): Problem[] {
+  const hosts = fields(config.hosts);
+  const targets = fields(config.targets);
+  return [
+    ...checkNames(hosts, targets),
+    ...checkPresence(config),
+    ...checkHub(config),
+    ...Object.entries(targets).flatMap(([name, target]) => checkListen(name, fields(target))),
+    ...checkUnique(targets),
+    ...checkKeyNames(stack, hosts, targets),
+    ...checkSeal(config),
+  ];
+}

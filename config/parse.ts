@@ -1,0 +1,62 @@
+/** From the config that Pulumi hands over to a checked and typed one. */
+import { crossProblems } from "./cross.ts";
+import { InputError, problemsOf, type Problem } from "./problems.ts";
+import { SECRET_KEYS, stackConfigSchema, type StackConfig } from "./stack.ts";
+
+/** The namespace of the stack's config in `Pulumi.<stack>.yaml`. */
+export const NAMESPACE = "fort-offsite";
+
+/** The config of a stack as Pulumi has it. */
+export interface RawConfig {
+  /** Every key with its namespace, and its value: a string, or JSON. */
+  readonly values: Readonly<Record<string, string>>;
+  /** Whether a key's value, or a part of it, is encrypted in the stack's file. */
+  readonly isSecret: (key: string) => boolean;
+}
+
+const STRING_KEYS: ReadonlySet<string> = new Set(SECRET_KEYS);
+
+function decode(key: string, value: string): unknown {
+  if (STRING_KEYS.has(key)) return value;
+  try {
+    return JSON.parse(value);
+  } catch {
+    return value;
+  }
+}
+
+function isSecretPath(path: readonly string[]): boolean {
+  return path[0] !== undefined && STRING_KEYS.has(path[0]);
+}
+
+/**
+ * Checks a stack's config.
+ *
+ * @param raw - the whole config; other namespaces are left alone.
+ * @param stack - the stack's name, for messages and for the rules on names.
+ * @returns the config with its defaults.
+ * @throws InputError with every problem at once: place, what was given, what is allowed.
+ */
+export function parseStackConfig(raw: RawConfig, stack: string): StackConfig {
+  const prefix = `${NAMESPACE}:`;
+  const config = Object.fromEntries(
+    Object.entries(raw.values)
+      .filter(([key]) => key.startsWith(prefix))
+      .map(([key, value]) => [key.slice(prefix.length), decode(key.slice(prefix.length), value)]),
+  );
+  const parsed = stackConfigSchema.safeParse(config);
+  const problems: Problem[] = [
+    ...(parsed.success ? [] : problemsOf(parsed.error, config, isSecretPath)),
+    ...SECRET_KEYS.filter((key) => key in config && !raw.isSecret(`${prefix}${key}`)).map(
+      (key) => ({
+        path: [key],
+        message: `is in clear text. Take the value for leaked, make a new one and set it with: pulumi config set --secret ${prefix}${key}`,
+      }),
+    ),
+    ...crossProblems(config, stack),
+  ];
+  if (!parsed.success || problems.length > 0) {
+    throw new InputError(`Invalid stack config "${stack}"`, problems);
+  }
+  return parsed.data;
+}
