@@ -12,17 +12,16 @@ export interface Problem {
 /** An input with problems. The message has a line for each, sorted by place. */
 export class InputError extends Error {
   override readonly name = "InputError";
+  readonly problems: readonly Problem[];
 
   /**
    * @param title - what is wrong as a whole: `Invalid stack config "prod"`.
    * @param problems - at least one.
    */
-  constructor(
-    title: string,
-    readonly problems: readonly Problem[],
-  ) {
+  constructor(title: string, problems: readonly Problem[]) {
     const lines = problems.map(({ path, message }) => `  ${formatPath(path)}: ${message}`);
     super(`${title}:\n${[...new Set(lines)].sort().join("\n")}`);
+    this.problems = problems;
   }
 }
 
@@ -65,15 +64,16 @@ const TYPE_NAMES: Readonly<Record<string, string>> = {
 function allowed(issue: z.core.$ZodIssue): string | undefined {
   switch (issue.code) {
     case "invalid_type":
-      return TYPE_NAMES[issue.expected] ?? issue.expected;
+      // zod's own words; a rule of ours is a better answer.
+      return issue.message.startsWith("Invalid input")
+        ? (TYPE_NAMES[issue.expected] ?? issue.expected)
+        : issue.message;
     case "too_small":
       return `${issue.inclusive === true ? "at least" : "more than"} ${issue.minimum}`;
     case "too_big":
       return `at most ${issue.maximum}`;
     case "invalid_value":
       return issue.values.map((value) => JSON.stringify(value)).join(" or ");
-    case "invalid_union":
-      return issue.options?.map((value) => JSON.stringify(value)).join(" or ");
     default:
       return undefined;
   }

@@ -8,7 +8,7 @@ import { z } from "zod";
 
 /** A string that a predicate accepts; `rule` completes the sentence "must be …". */
 const checked = (rule: string, accepts: (value: string) => boolean): z.ZodString =>
-  z.string().refine(accepts, { error: rule }).describe(`Must be ${rule}`);
+  z.string({ error: rule }).refine(accepts, { error: rule }).describe(`Must be ${rule}`);
 
 /**
  * restic's object types cannot be the name of a repository's directory: rest-server would take
@@ -96,8 +96,11 @@ export function parseListen(value: string): ListenAddress | undefined {
   const address = match?.[1] ?? match?.[2];
   const port = Number(match?.[3]);
   if (address === undefined || port < 1 || port > 65535) return undefined;
-  const valid = match?.[1] === undefined ? ipaddr.IPv4.isValidFourPartDecimal : ipaddr.IPv6.isValid;
-  if (!valid(address)) return undefined;
+  const valid =
+    match?.[1] === undefined
+      ? ipaddr.IPv4.isValidFourPartDecimal(address)
+      : ipaddr.IPv6.isValid(address);
+  if (!valid) return undefined;
   return { address, port, wildcard: ipaddr.parse(address).range() === "unspecified" };
 }
 

@@ -69,7 +69,9 @@ export const restServerTargetSchema = z.strictObject({
 });
 
 /** An offsite place. */
-export const targetSchema = z.discriminatedUnion("type", [b2TargetSchema, restServerTargetSchema]);
+export const targetSchema = z.discriminatedUnion("type", [b2TargetSchema, restServerTargetSchema], {
+  error: '"b2" or "rest-server"',
+});
 
 /** How the bundle's files are sealed, and where they go. */
 export const sealSchema = z.strictObject({
