@@ -48,6 +48,10 @@ export const sshSchema = z.strictObject({
   hostKey: rules.sshHostKey,
 });
 
+/** rest-server 0.14.0 at Docker Hub: the digest of its manifest list for all platforms. */
+export const REST_SERVER_IMAGE =
+  "restic/rest-server:0.14.0@sha256:d2aff06f47eb38637dff580c3e6bce4af98f386c396a25d32eb6727ec96214a5";
+
 /** A rest-server on a peer's machine. */
 export const restServerTargetSchema = z.strictObject({
   type: z.literal("rest-server"),
@@ -63,7 +67,7 @@ export const restServerTargetSchema = z.strictObject({
   dataDir: rules.ownDirectory.describe("The server's directory on the peer."),
   maxSizeGiB: sizeGiB.describe("What all repositories may hold together, in GiB."),
   image: rules.imageReference
-    .default("restic/rest-server:0.14.0")
+    .default(REST_SERVER_IMAGE)
     .describe("The server's image. Pin it by digest."),
   generation,
 });
