@@ -82,7 +82,11 @@ export const sealSchema = z.strictObject({
   format: z
     .enum(["age", "sops", "plain"])
     .describe("age (agenix), sops (sops-nix), or plain: no encryption, for the sandbox."),
-  directory: rules.bundleDirectory,
+  directory: rules.bundleDirectory.describe("The bundle's own directory, in the Nix repository."),
+  manifest: z
+    .boolean()
+    .default(false)
+    .describe("Whether offsite.json is sealed too, where addresses must not be public."),
   operators: z
     .array(rules.sealKey)
     .default([])

@@ -1,0 +1,158 @@
+import * as b2 from "@pulumi/b2";
+import * as pulumi from "@pulumi/pulumi";
+import type { HubCredentials, TargetManifest } from "../config/manifest.ts";
+import type { B2TargetConfig } from "../config/stack.ts";
+import { jointGeneration } from "../credentials/derive.ts";
+import type { EnvLine } from "../credentials/env-file.ts";
+import { keyName, type KeyOwner } from "../credentials/names.ts";
+import type { RcloneRemote } from "../credentials/rclone-conf.ts";
+import { forEachHost, hostOf, type OffsiteTarget, type TargetContext } from "./target.ts";
+
+/**
+ * What each kind of key may do. None can delete: what a thief hides or overwrites stays
+ * recoverable until the bucket's lifecycle rule removes it.
+ */
+const CAPABILITIES = {
+  sync: ["listBuckets", "listFiles", "readFiles", "writeFiles"],
+  restore: ["listBuckets", "listFiles", "readFiles"],
+  monitor: ["listBuckets", "listFiles"],
+} as const;
+
+/** The settings of a {@link B2Target}. */
+export interface B2TargetArgs extends TargetContext {
+  readonly target: B2TargetConfig;
+}
+
+/**
+ * A private, encrypted bucket at Backblaze B2 and the keys of those who use it: two generations of
+ * a sync key and a restore and a monitor key for the hub, and for each host a key that reads that
+ * host's repository alone.
+ */
+export class B2Target extends pulumi.ComponentResource implements OffsiteTarget {
+  readonly targetName: string;
+  readonly manifest: TargetManifest;
+  readonly hubCredentials: pulumi.Output<HubCredentials["targets"][string]>;
+  readonly rcloneRemotes: pulumi.Output<RcloneRemote[]>;
+  readonly #target: B2TargetConfig;
+  readonly #hostKeys: Readonly<Record<string, b2.ApplicationKey>>;
+
+  constructor(name: string, args: B2TargetArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("fort-offsite:index:B2Target", name, {}, opts);
+    const { target } = args;
+    this.targetName = name;
+    this.#target = target;
+
+    const bucket = this.#newBucket(name, target);
+    const newKey = (
+      resource: string,
+      purpose: KeyOwner["purpose"],
+      generation: number,
+      host?: string,
+    ): b2.ApplicationKey =>
+      new b2.ApplicationKey(
+        `${name}-${resource}`,
+        {
+          keyName: keyName(
+            { stack: args.stack, target: name, purpose, ...(host !== undefined && { host }) },
+            generation,
+          ),
+          capabilities: [...CAPABILITIES[purpose]],
+          bucketIds: [bucket.bucketId],
+          ...(host !== undefined && { namePrefix: `${host}/` }),
+        },
+        { parent: this },
+      );
+
+    // The generation is in the name: on a rotation today's next stays as it is and becomes
+    // current, so that a hub that has not been deployed yet still holds a key that is good.
+    const { generation } = target;
+    const current = newKey(`sync-g${generation}`, "sync", generation);
+    const next = newKey(`sync-g${generation + 1}`, "sync", generation + 1);
+    const restore = newKey("restore", "restore", generation);
+    const monitor = newKey("monitor", "monitor", generation);
+    this.#hostKeys = forEachHost(args.hosts, (host) =>
+      newKey(
+        `restore-${host}`,
+        "restore",
+        jointGeneration(hostOf(args.hosts, host).generation, generation),
+        host,
+      ),
+    );
+
+    const remotes = {
+      current: name,
+      next: `${name}-next`,
+      restore: `${name}-restore`,
+      monitor: `${name}-monitor`,
+    };
+    this.manifest = {
+      type: "b2",
+      bucket: target.bucket,
+      remote: remotes.current,
+      path: target.bucket,
+      keepHiddenDays: target.keepHiddenDays,
+      repositories: forEachHost(args.hosts, (host) => this.#repository(host)),
+    };
+    this.hubCredentials = pulumi.secret({ type: "b2" as const, generation, remotes });
+    this.rcloneRemotes = pulumi.secret(
+      pulumi.all([
+        this.#remote(remotes.current, current),
+        this.#remote(remotes.next, next),
+        this.#remote(remotes.restore, restore),
+        this.#remote(remotes.monitor, monitor),
+      ]),
+    );
+    this.registerOutputs({ bucketId: bucket.bucketId });
+  }
+
+  restoreEnvironment(host: string): pulumi.Output<EnvLine[]> {
+    const key = this.#hostKeys[host];
+    if (key === undefined) throw new RangeError(`"${host}" is no host of the target`);
+    const target = this.targetName.toUpperCase();
+    return pulumi.secret(
+      this.#remote(this.targetName, key).apply(({ options }): EnvLine[] => [
+        {
+          comment: `Restore from ${this.targetName}: restic -r $OFFSITE_${target}_REPOSITORY --no-lock restore … (reads this host's repository, and no other)`,
+        },
+        [`OFFSITE_${target}_REPOSITORY`, this.#repository(host)],
+        ...Object.entries(options).map(([option, value]): EnvLine => [
+          `RCLONE_CONFIG_${target}_${option.toUpperCase()}`,
+          value,
+        ]),
+      ]),
+    );
+  }
+
+  #repository(host: string): string {
+    return `rclone:${this.targetName}:${this.#target.bucket}/${host}`;
+  }
+
+  #remote(remote: string, key: b2.ApplicationKey): pulumi.Output<RcloneRemote> {
+    const { endpoint } = this.#target;
+    return pulumi
+      .all([key.applicationKeyId, key.applicationKey])
+      .apply(([account, applicationKey]): RcloneRemote => ({
+        name: remote,
+        options: {
+          type: "b2",
+          account,
+          key: applicationKey,
+          ...(endpoint !== undefined && { endpoint }),
+        },
+      }));
+  }
+
+  #newBucket(name: string, target: B2TargetConfig): b2.Bucket {
+    return new b2.Bucket(
+      `${name}-bucket`,
+      {
+        bucketName: target.bucket,
+        bucketType: "allPrivate",
+        defaultServerSideEncryption: { mode: "SSE-B2", algorithm: "AES256" },
+        lifecycleRules: [{ fileNamePrefix: "", daysFromHidingToDeleting: target.keepHiddenDays }],
+      },
+      // The backups outlive the stack.
+      { parent: this, retainOnDelete: true },
+    );
+  }
+}

@@ -1,0 +1,144 @@
+import * as pulumi from "@pulumi/pulumi";
+import { MANIFEST_VERSION, type HubCredentials, type Manifest } from "../config/manifest.ts";
+import type { HubConfig, SealConfig } from "../config/stack.ts";
+import { deriveTrio } from "../credentials/derive.ts";
+import { envFile, type EnvLine } from "../credentials/env-file.ts";
+import { htpasswdFile } from "../credentials/htpasswd.ts";
+import { rcloneConf } from "../credentials/rclone-conf.ts";
+import { agenixRules, sopsRules } from "../credentials/recipients.ts";
+import { newSealedFile, recipientsOf, sealedPath, type BundleFile } from "./sealed-file.ts";
+import { hostOf, type OffsiteTarget, type TargetContext } from "./target.ts";
+
+/** The settings of a {@link Bundle}. */
+export interface BundleArgs extends TargetContext {
+  readonly hub: HubConfig;
+  readonly seal: SealConfig;
+  readonly targets: readonly OffsiteTarget[];
+}
+
+/** The files that the hub and the hosts consume, each sealed for the machine that reads it. */
+export class Bundle extends pulumi.ComponentResource {
+  /** The files' paths, relative to the bundle's directory. */
+  readonly files: readonly string[];
+
+  constructor(name: string, args: BundleArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("fort-offsite:index:Bundle", name, {}, opts);
+    const { seal } = args;
+    const files = [
+      manifestFile(args),
+      ...hubFiles(args),
+      ...Object.keys(args.hosts).map((host) => hostFile(args, host)),
+    ];
+    const all = [...files, ...rulesFile(seal, files)];
+    for (const file of all) newSealedFile(seal, file, { parent: this });
+    this.files = all.map((file) => sealedPath(seal, file));
+    this.registerOutputs({ files: this.files });
+  }
+}
+
+const json = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
+
+const withSlash = (url: string) => url.replace(/\/*$/, "/");
+
+function hostPath(host: string): string {
+  return `hosts/${host}.env`;
+}
+
+function hubRepository({ hub }: BundleArgs, host: string): string {
+  return `rest:${withSlash(hub.url)}${host}/`;
+}
+
+function manifestFile(args: BundleArgs): BundleFile {
+  const { hub, hosts, seal, stack, targets } = args;
+  const targetManifests = pulumi.all(
+    Object.fromEntries(targets.map(({ targetName, manifest }) => [targetName, manifest])),
+  );
+  const content = targetManifests.apply((byName) => {
+    const manifest: Manifest = {
+      version: MANIFEST_VERSION,
+      stack,
+      hub: { host: hub.host, url: withSlash(hub.url), repositories: hub.repositories },
+      hosts: Object.fromEntries(
+        Object.entries(hosts).map(([host, { sizeGiB }]) => [
+          host,
+          {
+            sizeGiB,
+            user: host,
+            repository: hubRepository(args, host),
+            environment: sealedPath(seal, { path: hostPath(host), content: "", readers: [] }),
+          },
+        ]),
+      ),
+      targets: byName,
+    };
+    return json(manifest);
+  });
+  const machines = [hubKey(args), ...Object.values(hosts).map(({ key }) => key)];
+  return { path: "offsite.json", content, readers: seal.manifest ? machines : "everybody" };
+}
+
+function hubKey({ hub, hosts }: BundleArgs): string {
+  return hub.key ?? hostOf(hosts, hub.host).key;
+}
+
+function hubFiles(args: BundleArgs): BundleFile[] {
+  const { seed, hosts, targets } = args;
+  const readers = [hubKey(args)];
+  const users = Object.entries(hosts).map(([host, { generation }]) => ({
+    owner: { at: "hub", host } as const,
+    generation,
+  }));
+  const remotes = pulumi.all(targets.map(({ rcloneRemotes }) => rcloneRemotes));
+  const credentials = pulumi.all(
+    Object.fromEntries(
+      targets.map(({ targetName, hubCredentials }) => [targetName, hubCredentials]),
+    ),
+  );
+  return [
+    { path: "hub.htpasswd", content: htpasswdFile(seed, users), readers },
+    { path: "rclone.conf", content: remotes.apply((each) => rcloneConf(each.flat())), readers },
+    {
+      path: "hub-credentials.json",
+      content: credentials.apply((byName) => {
+        const content: HubCredentials = { version: MANIFEST_VERSION, targets: byName };
+        return json(content);
+      }),
+      readers,
+    },
+  ];
+}
+
+function hostFile(args: BundleArgs, host: string): BundleFile {
+  const { key, generation } = hostOf(args.hosts, host);
+  const trio = deriveTrio(args.seed, { at: "hub", host }, generation);
+  const atHub: EnvLine[] = [
+    {
+      comment: `Back up to the hub: restic backup … with these; on a 401 with _NEXT, then _PREVIOUS`,
+    },
+    ["RESTIC_REPOSITORY", hubRepository(args, host)],
+    ["RESTIC_REST_USERNAME", host],
+    ["RESTIC_REST_PASSWORD", trio.current],
+    ["OFFSITE_HUB_PASSWORD_NEXT", trio.next],
+    ["OFFSITE_HUB_PASSWORD_PREVIOUS", trio.previous ?? ""],
+  ];
+  const restore = pulumi.all(args.targets.map((target) => target.restoreEnvironment(host)));
+  return {
+    path: hostPath(host),
+    content: restore.apply((each) => envFile([...atHub, ...each.flat()])),
+    readers: [key],
+  };
+}
+
+function rulesFile(seal: SealConfig, files: readonly BundleFile[]): BundleFile[] {
+  const sealed = files
+    .filter(({ readers }) => readers !== "everybody")
+    .map((file) => ({ path: sealedPath(seal, file), recipients: recipientsOf(seal, file) }));
+  switch (seal.format) {
+    case "age":
+      return [{ path: "secrets.nix", content: agenixRules(sealed), readers: "everybody" }];
+    case "sops":
+      return [{ path: ".sops.yaml", content: sopsRules(sealed), readers: "everybody" }];
+    case "plain":
+      return [];
+  }
+}

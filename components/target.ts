@@ -1,0 +1,48 @@
+/** What every target has in common, so that the program and the bundle know no types. */
+import type * as pulumi from "@pulumi/pulumi";
+import type { HubCredentials, TargetManifest } from "../config/manifest.ts";
+import type { HostConfig } from "../config/stack.ts";
+import type { EnvLine } from "../credentials/env-file.ts";
+import type { RcloneRemote } from "../credentials/rclone-conf.ts";
+
+/** What a target needs to know of the stack beside its own settings. */
+export interface TargetContext {
+  readonly stack: string;
+  readonly hosts: Readonly<Record<string, HostConfig>>;
+  /** The seed of all derived credentials, 32 bytes in hex. Secret. */
+  readonly seed: string;
+  /** The operator's SSH key; without it the SSH agent is asked. Secret. */
+  readonly sshPrivateKey?: string | undefined;
+}
+
+/** One offsite place, as the bundle sees it. */
+export interface OffsiteTarget {
+  readonly targetName: string;
+  /** What anybody may know of it. */
+  readonly manifest: pulumi.Input<TargetManifest>;
+  /** What the hub needs to write to it. Secret. */
+  readonly hubCredentials: pulumi.Output<HubCredentials["targets"][string]>;
+  /** The rclone remotes through which the hub reaches it. Secret. */
+  readonly rcloneRemotes: pulumi.Output<RcloneRemote[]>;
+  /** What a host needs to restore from it, as lines of its env file. Secret. */
+  restoreEnvironment(host: string): pulumi.Output<EnvLine[]>;
+}
+
+/** Makes an object with a property for each host. */
+export function forEachHost<T>(
+  hosts: Readonly<Record<string, unknown>>,
+  make: (host: string) => T,
+): Record<string, T> {
+  return Object.fromEntries(Object.keys(hosts).map((host) => [host, make(host)]));
+}
+
+/**
+ * A host of the stack.
+ *
+ * @throws RangeError when the stack has no such host, which a checked config cannot lead to.
+ */
+export function hostOf(hosts: Readonly<Record<string, HostConfig>>, name: string): HostConfig {
+  const host = hosts[name];
+  if (host === undefined) throw new RangeError(`"${name}" is no host of the stack`);
+  return host;
+}
