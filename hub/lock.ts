@@ -1,0 +1,95 @@
+import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { setTimeout } from "node:timers/promises";
+import { z } from "zod";
+
+/** Another process holds the lock. */
+export class LockedError extends Error {
+  override name = "LockedError";
+}
+
+const ownerSchema = z.object({ pid: z.int(), started: z.string(), token: z.string() });
+
+type Owner = z.infer<typeof ownerSchema>;
+
+const SETTLE_MS = 100;
+
+/**
+ * Takes a lock that a process which ends loses, however it ends: what a dead process left is taken
+ * over.
+ *
+ * @param path - the lock's file; its folder is made.
+ * @returns gives the lock back.
+ * @throws LockedError where a living process holds it.
+ */
+export async function takeLock(path: string): Promise<() => void> {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  const token = `${process.pid}-${Date.now().toString(36)}-${Math.random().toString(36).slice(2)}`;
+  const owner: Owner = { pid: process.pid, started: startOf(process.pid) ?? "", token };
+  const own = `${path}.${token}`;
+  writeFileSync(own, JSON.stringify(owner), { mode: 0o600 });
+  try {
+    if (!tryLink(own, path)) {
+      const holder = readOwner(path);
+      if (holder !== undefined && isAlive(holder)) {
+        throw new LockedError(`another offsite-hub (process ${holder.pid}) is at work on it`);
+      }
+      // Two may find the same dead owner: the later rename wins, and the other sees that it lost.
+      renameSync(own, path);
+      await setTimeout(SETTLE_MS);
+      const winner = readOwner(path);
+      if (winner?.token !== token) {
+        throw new LockedError(`another offsite-hub (process ${winner?.pid ?? "?"}) took it over`);
+      }
+    }
+  } finally {
+    rmSync(own, { force: true });
+  }
+  const release = (): void => {
+    process.off("exit", release);
+    if (readOwner(path)?.token === token) rmSync(path, { force: true });
+  };
+  process.on("exit", release);
+  return release;
+}
+
+function tryLink(from: string, to: string): boolean {
+  try {
+    linkSync(from, to);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
+    throw error;
+  }
+}
+
+function readOwner(path: string): Owner | undefined {
+  try {
+    return ownerSchema.safeParse(JSON.parse(readFileSync(path, "utf8"))).data;
+  } catch {
+    return undefined;
+  }
+}
+
+function isAlive(owner: Owner): boolean {
+  try {
+    process.kill(owner.pid, 0);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ESRCH") return false;
+  }
+  // The number may be another process's by now.
+  const started = startOf(owner.pid);
+  return started === undefined || owner.started === "" || started === owner.started;
+}
+
+/** When a process began, in the kernel's ticks since boot (proc(5), field 22), and which boot. */
+function startOf(pid: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+    const boot = readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim();
+    // The second field is a name in parentheses that may hold spaces.
+    return `${boot}/${stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? ""}`;
+  } catch {
+    return undefined;
+  }
+}

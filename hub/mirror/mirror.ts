@@ -1,0 +1,95 @@
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import type { Manifest } from "../../config/manifest.ts";
+import { messageOf } from "../errors.ts";
+import { takeLock } from "../lock.ts";
+import type { Progress } from "../progress.ts";
+import type { Target } from "../targets/target.ts";
+import { looksLikeRepository, mirrorTarget } from "./mirror-target.ts";
+import type { HostReport, MirrorReport, TargetReport } from "./report.ts";
+
+/** What to mirror, from where to where. */
+export interface MirrorOptions {
+  readonly manifest: Manifest;
+  readonly targets: readonly {
+    readonly name: string;
+    /** Makes the target; what it throws is this target's failure alone. */
+    readonly make: () => Target;
+  }[];
+  readonly hosts: readonly string[];
+  /** The hub's folder of repositories. */
+  readonly repositories: string;
+  /** The folder for locks. */
+  readonly state: string;
+  readonly dryRun: boolean;
+  readonly progress: Progress;
+  /** Called when a host is done with at a target. */
+  readonly onHost: (target: string, host: string, report: HostReport) => void;
+}
+
+/**
+ * Copies the hosts' repositories to the targets, the targets side by side. One host or target that
+ * fails does not stop the others; what failed is in the report.
+ */
+export async function mirror(options: MirrorOptions): Promise<MirrorReport> {
+  const started = new Date();
+  const begin = performance.now();
+  const reports = await Promise.all(
+    options.targets.map(
+      async ({ name, make }) => [name, await guarded(name, make, options)] as const,
+    ),
+  );
+  return {
+    started: started.toISOString(),
+    seconds: (performance.now() - begin) / 1000,
+    targets: Object.fromEntries(reports),
+    notices: strangers(options),
+  };
+}
+
+async function guarded(
+  name: string,
+  make: () => Target,
+  options: MirrorOptions,
+): Promise<TargetReport> {
+  let release: (() => void) | undefined;
+  let target: Target | undefined;
+  try {
+    target = make();
+    if (!options.dryRun) release = await takeLock(join(options.state, `${name}.lock`));
+    return await mirrorTarget(target, {
+      ...options,
+      onHost: (host, report) => options.onHost(name, host, report),
+    });
+  } catch (error) {
+    return { credential: null, hosts: {}, errors: [messageOf(error)] };
+  } finally {
+    await target?.close();
+    release?.();
+  }
+}
+
+function strangers({ manifest, repositories }: MirrorOptions): string[] {
+  let folders: string[];
+  try {
+    folders = readdirSync(repositories, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory() && !(entry.name in manifest.hosts))
+      .map((entry) => entry.name);
+  } catch (error) {
+    return [`cannot read the hub's repositories: ${messageOf(error)}`];
+  }
+  return folders
+    .filter((folder) => looksLikeRepository(entriesOf(join(repositories, folder))))
+    .map(
+      (folder) =>
+        `the repository "${folder}" belongs to no host of the manifest and is not mirrored`,
+    );
+}
+
+function entriesOf(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,77 @@
+import type { CredentialAge } from "../targets/target.ts";
+
+/**
+ * How the mirror of one host to one target ended:
+ * - `complete`: the target holds all that the hub held when it was listed;
+ * - `incomplete`: it does not; `errors` say why, and the next run goes on;
+ * - `refused`: nothing was sent, because that might do harm; `errors` say what to do;
+ * - `absent`: the hub has no repository of the host, nor has the target;
+ * - `planned`: a dry run; `files` and `bytes` are what would be sent.
+ */
+export type Outcome = "complete" | "incomplete" | "refused" | "absent" | "planned";
+
+/** The mirror of one host to one target. */
+export interface HostReport {
+  outcome: Outcome;
+  /** Files sent. */
+  files: number;
+  /** The sizes of the files sent, together. */
+  bytes: number;
+  /** Files that were at the target already. */
+  skipped: number;
+  /** Snapshots of the hub that are at the target. */
+  snapshots: number;
+  /** How long it took, waiting for other hosts of the same batch included. */
+  seconds: number;
+  /** The credential that the target accepted, or null where it accepted none. */
+  credential: CredentialAge | null;
+  /** One line each; not empty where the run failed for this host. */
+  errors: string[];
+  /** What is worth knowing and no failure, one line each. */
+  notices: string[];
+}
+
+/** The mirror to one target. */
+export interface TargetReport {
+  /** The oldest, else newest credential in use: whatever is not "current" is a deployment owed. */
+  credential: CredentialAge | null;
+  hosts: Record<string, HostReport>;
+  /** What stopped the target as a whole, one line each. */
+  errors: string[];
+}
+
+/** What `offsite-hub mirror --json` writes. It changes only compatibly. */
+export interface MirrorReport {
+  /** When the run began, ISO 8601 in UTC. */
+  started: string;
+  seconds: number;
+  targets: Record<string, TargetReport>;
+  /** What concerns the hub and no target, one line each. */
+  notices: string[];
+}
+
+/** A report of nothing done yet. */
+export function newHostReport(): HostReport {
+  return {
+    outcome: "incomplete",
+    files: 0,
+    bytes: 0,
+    skipped: 0,
+    snapshots: 0,
+    seconds: 0,
+    credential: null,
+    errors: [],
+    notices: [],
+  };
+}
+
+/** Whether the whole run succeeded. */
+export function succeeded(report: MirrorReport): boolean {
+  return Object.values(report.targets).every(
+    (target) =>
+      target.errors.length === 0 &&
+      Object.values(target.hosts).every(
+        (host) => host.errors.length === 0 && !["incomplete", "refused"].includes(host.outcome),
+      ),
+  );
+}

@@ -1,0 +1,76 @@
+import { createHash } from "node:crypto";
+import { open, type FileHandle } from "node:fs/promises";
+
+/** A file whose content is not what its name says. */
+export class RottenFileError extends Error {
+  override name = "RottenFileError";
+}
+
+const CHUNK_BYTES = 512 * 1024;
+
+/** An open file and what it held when it was opened. Close it. */
+export interface OpenFile {
+  readonly handle: FileHandle;
+  readonly size: number;
+}
+
+/**
+ * Opens a file of a repository.
+ *
+ * @returns undefined where it is no longer there.
+ * @throws Error where it cannot be opened.
+ */
+export async function openIfPresent(path: string): Promise<OpenFile | undefined> {
+  try {
+    const handle = await open(path, "r");
+    try {
+      return { handle, size: (await handle.stat()).size };
+    } catch (error) {
+      await handle.close();
+      throw error;
+    }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Reads a file and yields its bytes, but the last chunk only when all of it has the SHA-256 that
+ * its name says. A receiver that is promised `size` bytes therefore never gets a rotten file whole,
+ * whether it checks or not, and the bytes that were checked are the bytes that leave.
+ *
+ * @throws RottenFileError where the content does not match the name or the size has changed.
+ */
+export async function* verifiedChunks(file: OpenFile, name: string): AsyncGenerator<Buffer> {
+  const hash = createHash("sha256");
+  let held: Buffer | undefined;
+  for (let position = 0; position < file.size;) {
+    const chunk = Buffer.allocUnsafeSlow(Math.min(CHUNK_BYTES, file.size - position));
+    const { bytesRead } = await file.handle.read(chunk, 0, chunk.length, position);
+    if (bytesRead === 0) break;
+    position += bytesRead;
+    const read = bytesRead === chunk.length ? chunk : chunk.subarray(0, bytesRead);
+    if (held !== undefined) yield held;
+    hash.update(read);
+    held = read;
+  }
+  if (hash.digest("hex") !== name) throw new RottenFileError("content does not match its name");
+  if (held !== undefined) yield held;
+}
+
+/**
+ * Reads a file to its end without keeping it.
+ *
+ * @throws RottenFileError where the content does not match the name.
+ */
+export async function verifyFile(file: OpenFile, name: string): Promise<void> {
+  const hash = createHash("sha256");
+  const chunk = Buffer.allocUnsafeSlow(Math.min(CHUNK_BYTES, Math.max(1, file.size)));
+  for (;;) {
+    const { bytesRead } = await file.handle.read(chunk, 0, chunk.length);
+    if (bytesRead === 0) break;
+    hash.update(chunk.subarray(0, bytesRead));
+  }
+  if (hash.digest("hex") !== name) throw new RottenFileError("content does not match its name");
+}

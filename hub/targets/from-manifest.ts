@@ -1,0 +1,71 @@
+import type { HubCredentials, Manifest } from "../../config/manifest.ts";
+import { UsageError } from "../errors.ts";
+import { RcloneTarget } from "./rclone.ts";
+import { RestServerTarget } from "./rest-server.ts";
+import type { Target } from "./target.ts";
+
+/** What is needed to reach the targets, beside the manifest. */
+export interface TargetOptions {
+  readonly manifest: Manifest;
+  readonly credentials: HubCredentials;
+  /** The hub's folder of repositories. */
+  readonly repositories: string;
+  /** The bundle's rclone.conf; needed where a target is reached through rclone. */
+  readonly rcloneConfig: string | undefined;
+  /** The rclone program. */
+  readonly rclone: string;
+  /** KiB a second and target; undefined for no limit. */
+  readonly uploadLimitKiB: number | undefined;
+}
+
+/**
+ * Makes the target of this name from the bundle. Nothing is connected to yet.
+ *
+ * @throws UsageError where the bundle's files do not fit together.
+ */
+export function targetFromManifest(name: string, options: TargetOptions): Target {
+  const { manifest, credentials, repositories, uploadLimitKiB } = options;
+  const target = manifest.targets[name];
+  const credential = credentials.targets[name];
+  if (target === undefined) throw new UsageError(`the manifest has no target "${name}"`);
+  if (credential?.type !== target.type) {
+    throw new UsageError(
+      `hub-credentials.json has ${credential === undefined ? "nothing" : `a "${credential.type}"`} for the ` +
+        `target "${name}" of type "${target.type}". Deploy both files from the same bundle.`,
+    );
+  }
+  if (target.type === "rest-server" && credential.type === "rest-server") {
+    const users = Object.entries(manifest.hosts).flatMap(([host, { user }]) => {
+      const passwords = credential.users[user];
+      return passwords === undefined ? [] : [[host, { user, passwords }] as const];
+    });
+    return new RestServerTarget({
+      name,
+      url: target.url,
+      maxBytes: target.maxSizeGiB * 1024 ** 3,
+      repositories,
+      users: new Map(users),
+      uploadLimit: uploadLimitKiB === undefined ? Infinity : uploadLimitKiB * 1024,
+    });
+  }
+  if (target.type === "b2" && credential.type === "b2") {
+    if (options.rcloneConfig === undefined) {
+      throw new UsageError(
+        `the target "${name}" needs the bundle's rclone.conf: give --rclone-config or set OFFSITE_RCLONE_CONFIG`,
+      );
+    }
+    return new RcloneTarget({
+      name,
+      path: target.path,
+      remotes: [
+        { age: "current", remote: credential.remotes.current },
+        { age: "next", remote: credential.remotes.next },
+      ],
+      repositories,
+      program: options.rclone,
+      config: options.rcloneConfig,
+      uploadLimitKiB,
+    });
+  }
+  throw new UsageError(`the target "${name}" is of a type that this version cannot mirror to`);
+}

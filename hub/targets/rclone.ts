@@ -1,0 +1,237 @@
+import { lstatSync } from "node:fs";
+import { join } from "node:path";
+import { messageOf } from "../errors.ts";
+import { parsePath, pathOf, type RepositoryFile } from "../repository/layout.ts";
+import { openIfPresent, RottenFileError, verifyFile } from "../repository/verified-read.ts";
+import { runRclone, type RcloneOptions, type RcloneResult } from "./rclone-process.ts";
+import {
+  emptyInventory,
+  StopError,
+  type CredentialAge,
+  type Inventory,
+  type SendObserver,
+  type SendResult,
+  type Target,
+} from "./target.ts";
+
+// A run of rclone costs three billable calls before its first file, so that files go in batches;
+// a batch is hashed while the one before it travels, and must not be so long that a prune at the
+// hub often takes files between the two.
+const BATCH_BYTES = 1024 ** 3;
+const BATCH_FILES = 5000;
+
+const TRIES = 3;
+const DIRECTORY_NOT_FOUND = 3;
+
+/** How an rclone target is reached. */
+export interface RcloneTargetOptions extends RcloneOptions {
+  readonly name: string;
+  /** Where the hosts' repositories are below a remote. */
+  readonly path: string;
+  /** The remotes to try, in this order. */
+  readonly remotes: readonly { readonly age: CredentialAge; readonly remote: string }[];
+  /** The hub's folder of repositories. */
+  readonly repositories: string;
+  /** KiB a second; undefined for no limit. */
+  readonly uploadLimitKiB: number | undefined;
+}
+
+/**
+ * A target reached through rclone. One listing tells what is there for all hosts; files are sent by
+ * explicit lists without asking for each. rclone hashes each file again, with what the service
+ * checks, so what left is what arrived.
+ */
+export class RcloneTarget implements Target {
+  readonly name: string;
+  readonly maxBytes = undefined;
+  readonly groupBytes = BATCH_BYTES;
+  // At B2 a new version hides the old one, which the lifecycle keeps for a time. A file whose size
+  // is wrong for its name is of use to nobody, the hub's is proven by its hash: it is sent.
+  readonly replaces = true;
+  readonly #options: RcloneTargetOptions;
+  #accepted: { age: CredentialAge; remote: string } | undefined;
+
+  constructor(options: RcloneTargetOptions) {
+    this.name = options.name;
+    this.#options = options;
+  }
+
+  async inventory(hosts: readonly string[]): Promise<Map<string, Inventory | Error>> {
+    const found = new Map<string, Inventory>(hosts.map((host) => [host, emptyInventory()]));
+    const listing = ["lsf", "--recursive", "--fast-list", "--files-only"];
+    const format = ["--format", "sph", "--separator", ";", "--hash", "SHA1"];
+    const result = await this.#run([...listing, ...format], (remote) => [remote], {
+      onLine: (line) => addLine(found, line),
+    });
+    if (result.exitCode !== 0 && result.exitCode !== DIRECTORY_NOT_FOUND) {
+      throw new StopError("target", `cannot list it: ${explain(result)}`);
+    }
+    return found;
+  }
+
+  async send(files: Iterable<RepositoryFile>, observer: SendObserver): Promise<void> {
+    let sending: Promise<void> = Promise.resolve();
+    for (const batch of batches(files)) {
+      const good = await this.#verify(batch, observer);
+      await sending;
+      sending = this.#sendBatch(good, observer);
+      // Awaited after the next batch is hashed; what it throws is not lost till then.
+      sending.catch(() => undefined);
+    }
+    await sending;
+  }
+
+  credential(): CredentialAge | undefined {
+    return this.#accepted?.age;
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  async #verify(
+    batch: readonly RepositoryFile[],
+    observer: SendObserver,
+  ): Promise<RepositoryFile[]> {
+    const good: RepositoryFile[] = [];
+    for (const file of batch) {
+      const result = await verify(this.#pathOf(file), file);
+      if (result === undefined) good.push(file);
+      else observer.done(file, result);
+    }
+    return good;
+  }
+
+  async #sendBatch(batch: readonly RepositoryFile[], observer: SendObserver): Promise<void> {
+    const waiting = new Map(batch.map((file) => [remotePathOf(file), file]));
+    let result: RcloneResult | undefined;
+    for (let attempt = 0; waiting.size > 0 && attempt < TRIES; attempt += 1) {
+      result = await this.#copy(waiting, observer);
+      for (const [path, file] of waiting) {
+        if (lstatSync(this.#pathOf(file), { throwIfNoEntry: false }) !== undefined) continue;
+        waiting.delete(path);
+        observer.done(file, { result: "vanished" });
+      }
+    }
+    if (waiting.size === 0 || result === undefined) return;
+    // Nothing of a batch arrived: it is the target, not the files.
+    if (waiting.size === batch.length) throw new StopError("target", explain(result));
+    const reason = explain(result);
+    for (const file of waiting.values()) observer.done(file, { result: "failed", reason });
+  }
+
+  /** Takes those that arrived out of `waiting`. */
+  async #copy(waiting: Map<string, RepositoryFile>, observer: SendObserver): Promise<RcloneResult> {
+    // The destination is known, so rclone is not to look at it; tries are counted here, since rclone
+    // would send what has arrived again.
+    const lists = ["--files-from-raw", "-", "--no-traverse", "--no-check-dest", "--retries", "1"];
+    const speed = ["--transfers", "8", "--checkers", "8", "--stats", "1s"];
+    const limit = this.#options.uploadLimitKiB;
+    if (limit !== undefined) speed.push("--bwlimit", `${limit}K`);
+    let bytes = 0;
+    return await this.#run(
+      ["copy", ...lists, ...speed, "--log-level", "INFO"],
+      (remote) => [this.#options.repositories, remote],
+      {
+        input: [...waiting.keys()],
+        onLog: (line) => {
+          if (line.stats !== undefined && line.stats.bytes > bytes) {
+            observer.bytes(line.stats.bytes - bytes);
+            bytes = line.stats.bytes;
+          }
+          if (line.object === undefined || !line.msg.startsWith("Copied (")) return;
+          const file = waiting.get(line.object);
+          if (file === undefined) return;
+          waiting.delete(line.object);
+          observer.done(file, { result: "sent" });
+        },
+      },
+    );
+  }
+
+  async #run(
+    options: readonly string[],
+    operands: (remote: string) => string[],
+    handlers: Parameters<typeof runRclone>[2],
+  ): Promise<RcloneResult> {
+    const remotes = [...this.#options.remotes];
+    // The one that was accepted last goes first.
+    const accepted = remotes.findIndex(({ age }) => age === this.#accepted?.age);
+    remotes.unshift(...remotes.splice(Math.max(0, accepted), 1));
+    const refusals: string[] = [];
+    for (const { age, remote } of remotes) {
+      const result = await runRclone(
+        this.#options,
+        [...options, ...operands(`${remote}:${this.#options.path}`)],
+        handlers,
+      );
+      if (!isUnauthorized(result)) {
+        this.#accepted = { age, remote };
+        return result;
+      }
+      refusals.push(`${age} (remote "${remote}"): ${explain(result)}`);
+    }
+    throw new StopError("target", `accepts none of its credentials: ${refusals.join("; ")}`);
+  }
+
+  #pathOf(file: RepositoryFile): string {
+    return join(this.#options.repositories, file.host, pathOf(file.kind, file.name));
+  }
+}
+
+/** Adds a line of the listing, `size;path;sha1`. Other hosts' files and locks are left out. */
+function addLine(found: Map<string, Inventory>, line: string): void {
+  const first = line.indexOf(";");
+  const last = line.lastIndexOf(";");
+  const size = Number(line.slice(0, first));
+  const path = line.slice(first + 1, last);
+  const slash = path.indexOf("/");
+  const inventory = found.get(path.slice(0, slash));
+  const file = parsePath(path.slice(slash + 1));
+  if (inventory === undefined || file === undefined || first === last) return;
+  if (file.kind !== "config") inventory.files[file.kind].set(file.name, size);
+  else inventory.config = { size, ...(last + 1 < line.length && { sha1: line.slice(last + 1) }) };
+}
+
+async function verify(path: string, file: RepositoryFile): Promise<SendResult | undefined> {
+  try {
+    const open = await openIfPresent(path);
+    if (open === undefined) return { result: "vanished" };
+    try {
+      if (file.kind !== "config") await verifyFile(open, file.name);
+    } finally {
+      await open.handle.close();
+    }
+    return undefined;
+  } catch (error) {
+    const result = error instanceof RottenFileError ? "rotten" : "failed";
+    return { result, reason: messageOf(error) };
+  }
+}
+
+function* batches(files: Iterable<RepositoryFile>): Generator<RepositoryFile[]> {
+  let batch: RepositoryFile[] = [];
+  let bytes = 0;
+  for (const file of files) {
+    batch.push(file);
+    bytes += file.size;
+    if (bytes < BATCH_BYTES && batch.length < BATCH_FILES) continue;
+    yield batch;
+    batch = [];
+    bytes = 0;
+  }
+  if (batch.length > 0) yield batch;
+}
+
+function remotePathOf(file: RepositoryFile): string {
+  return `${file.host}/${pathOf(file.kind, file.name)}`;
+}
+
+function isUnauthorized(result: RcloneResult): boolean {
+  const pattern = /\b401\b|unauthorized|bad_auth_token|expired_auth_token/i;
+  return result.exitCode !== 0 && result.errors.some((error) => pattern.test(error));
+}
+
+function explain(result: RcloneResult): string {
+  return result.errors.at(-1) ?? `rclone ended with exit code ${result.exitCode}`;
+}

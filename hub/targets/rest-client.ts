@@ -1,0 +1,187 @@
+import { setTimeout } from "node:timers/promises";
+import { Pool, type Dispatcher } from "undici";
+import type { PasswordTrio } from "../../config/manifest.ts";
+import { messageOf } from "../errors.ts";
+import { StopError, type CredentialAge } from "./target.ts";
+
+/** How patient the client is. Times in milliseconds. */
+export interface Patience {
+  readonly connect: number;
+  /** Without any progress of a request or an answer. */
+  readonly idle: number;
+  /** Tries of one request. */
+  readonly attempts: number;
+  /** The pause after the first failed try; it doubles with each. */
+  readonly pause: number;
+}
+
+export const PATIENCE: Patience = { connect: 15_000, idle: 120_000, attempts: 6, pause: 300 };
+
+const LONGEST_PAUSE_MS = 15_000;
+
+/** One request to a repository. */
+export interface RestRequest {
+  readonly method: "GET" | "HEAD" | "POST";
+  /** Below the repository's URL: "config", "data/", "?create=true". */
+  readonly path: string;
+  readonly headers?: Record<string, string>;
+  /** Makes the body, anew for every try. */
+  readonly body?: () => Buffer | AsyncIterable<Buffer>;
+}
+
+/** A connection failed, or the server answered that it cannot serve now: worth another try. */
+export class TransientError extends Error {
+  override name = "TransientError";
+}
+
+/** Connections to one rest-server, shared by its repositories. */
+export class RestConnection {
+  readonly patience: Patience;
+  readonly #pool: Pool;
+  readonly #path: string;
+  readonly #url: string;
+
+  /** @param url - the server's base URL, ending in a slash. */
+  constructor(url: string, connections: number, patience: Patience = PATIENCE) {
+    const parsed = new URL(url);
+    this.patience = patience;
+    this.#url = url;
+    this.#path = parsed.pathname;
+    this.#pool = new Pool(parsed.origin, {
+      connections,
+      connect: { timeout: patience.connect },
+      headersTimeout: patience.idle,
+      bodyTimeout: patience.idle,
+      keepAliveTimeout: 30_000,
+    });
+  }
+
+  /** Sends one request, once. Read or dump the answer's body. */
+  async send(
+    user: string,
+    password: string,
+    request: RestRequest,
+  ): Promise<Dispatcher.ResponseData> {
+    const basic = Buffer.from(`${user}:${password}`).toString("base64");
+    return await this.#pool.request({
+      method: request.method,
+      path: `${this.#path}${encodeURIComponent(user)}/${request.path}`,
+      headers: { ...request.headers, authorization: `Basic ${basic}` },
+      // undici sends any iterable; its types name some of them only.
+      body: (request.body?.() ?? null) as Buffer | null,
+    });
+  }
+
+  /** What went wrong with a connection, with the server's address. */
+  describe(error: unknown): string {
+    return `${this.#url}: ${messageOf(error)}`;
+  }
+
+  /** Waits before the next try. */
+  async pause(attempt: number): Promise<void> {
+    const longest = Math.min(LONGEST_PAUSE_MS, this.patience.pause * 2 ** attempt);
+    await setTimeout(longest * (0.5 + Math.random() / 2));
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.destroy();
+  }
+}
+
+/** One host's repository at a rest-server, with the credentials that the hub holds for it. */
+export class RestRepository {
+  readonly #connection: RestConnection;
+  readonly #user: string;
+  readonly #passwords: { age: CredentialAge; password: string }[];
+  #accepted: CredentialAge | undefined;
+
+  constructor(connection: RestConnection, user: string, trio: PasswordTrio) {
+    this.#connection = connection;
+    this.#user = user;
+    this.#passwords = [
+      { age: "current", password: trio.current },
+      { age: "next", password: trio.next },
+    ];
+    if (trio.previous !== null) this.#passwords.push({ age: "previous", password: trio.previous });
+  }
+
+  /** The credential that the server accepted last. */
+  get accepted(): CredentialAge | undefined {
+    return this.#accepted;
+  }
+
+  /**
+   * Sends a request once with each credential until one is accepted.
+   *
+   * @returns the answer, whatever its status but 401, 408, 429 and 5xx other than 507. Read or dump
+   * its body.
+   * @throws TransientError on a failed connection and on 408, 429 and 5xx other than 507.
+   * @throws StopError of scope "host" when the server accepts none of the credentials.
+   */
+  async once(request: RestRequest): Promise<Dispatcher.ResponseData> {
+    for (const { age, password } of [...this.#passwords]) {
+      let response;
+      try {
+        response = await this.#connection.send(this.#user, password, request);
+      } catch (error) {
+        throw new TransientError(this.#connection.describe(error), { cause: error });
+      }
+      const status = response.statusCode;
+      if (status === 401) {
+        await discard(response);
+        continue;
+      }
+      if (status === 408 || status === 429 || (status >= 500 && status !== 507)) {
+        await discard(response);
+        throw new TransientError(`the server answered ${status}`);
+      }
+      this.#accept(age);
+      return response;
+    }
+    const tried = this.#passwords.map((each) => each.age).sort();
+    throw new StopError(
+      "host",
+      `401: the server accepts none of the credentials of user "${this.#user}" (${tried.join(", ")}). ` +
+        "Deploy the hub and the peer from the same bundle.",
+    );
+  }
+
+  /** As {@link once}, with further tries after a TransientError. */
+  async request(request: RestRequest): Promise<Dispatcher.ResponseData> {
+    return await this.retry(() => this.once(request));
+  }
+
+  /**
+   * Does something until it no longer throws a TransientError.
+   *
+   * @throws StopError of scope "target" after the last try.
+   */
+  async retry<Result>(work: (attempt: number) => Promise<Result>): Promise<Result> {
+    for (let attempt = 0; ; attempt += 1) {
+      try {
+        return await work(attempt);
+      } catch (error) {
+        if (!(error instanceof TransientError)) throw error;
+        if (attempt + 1 >= this.#connection.patience.attempts) {
+          throw new StopError(
+            "target",
+            `gave up after ${this.#connection.patience.attempts} tries: ${error.message}`,
+          );
+        }
+        await this.#connection.pause(attempt);
+      }
+    }
+  }
+
+  // The credential that was accepted last is tried first from now on.
+  #accept(age: CredentialAge): void {
+    if (this.#accepted === age) return;
+    this.#accepted = age;
+    this.#passwords.sort((a, b) => Number(b.age === age) - Number(a.age === age));
+  }
+}
+
+/** Reads an answer's body and drops it, so that its connection can serve again. */
+export async function discard(response: Dispatcher.ResponseData): Promise<void> {
+  await response.body.dump().catch(() => undefined);
+}

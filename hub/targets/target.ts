@@ -1,0 +1,99 @@
+/**
+ * What the agent's commands ask of an offsite place, whatever its type. Nothing here deletes:
+ * removal at a target is a matter of its own, see the design's decision 6.
+ */
+import type { HashedKind, RepositoryFile } from "../repository/layout.ts";
+import { HASHED_KINDS } from "../repository/layout.ts";
+import { NameTable } from "../repository/name-table.ts";
+
+/** Which of the credentials that the hub holds a target accepted. */
+export type CredentialAge = "current" | "next" | "previous";
+
+/** What a target says of a repository's `config` without its password. */
+export interface RemoteConfig {
+  readonly size: number;
+  /** Its bytes, where the target type reads them. */
+  readonly content?: Buffer;
+  /** The SHA-1 of its bytes in hexadecimal, where the target's listing has it. */
+  readonly sha1?: string;
+}
+
+/** What a target holds of one host's repository. The mirror keeps it up to date as it sends. */
+export interface Inventory {
+  config: RemoteConfig | undefined;
+  readonly files: Readonly<Record<HashedKind, NameTable>>;
+}
+
+/** What became of one file that was to be sent. */
+export type SendResult =
+  /** It is at the target now. */
+  | { readonly result: "sent" }
+  /** It was already at the target, with its size; nothing was sent. */
+  | { readonly result: "present" }
+  /** It is no longer at the hub; nothing was sent. */
+  | { readonly result: "vanished" }
+  /** It is not what its name says; the target does not have it. */
+  | { readonly result: "rotten"; readonly reason: string }
+  /** It could not be read, or the target refused it. */
+  | { readonly result: "failed"; readonly reason: string };
+
+/** Told what happens to files while they are sent. */
+export interface SendObserver {
+  /** So many more bytes have been handed over; they may have to be sent again. */
+  bytes(count: number): void;
+  /** What became of a file. Called at most once a file. */
+  done(file: RepositoryFile, result: SendResult): void;
+}
+
+/** The target, or one host's part of it, cannot be worked with for the rest of the run. */
+export class StopError extends Error {
+  override name = "StopError";
+  readonly scope: "host" | "target";
+
+  constructor(scope: "host" | "target", message: string) {
+    super(message);
+    this.scope = scope;
+  }
+}
+
+/** One offsite place. */
+export interface Target {
+  /** Its name in the manifest. */
+  readonly name: string;
+  /** How many bytes all its repositories may hold together; undefined where there is no limit. */
+  readonly maxBytes: number | undefined;
+  /**
+   * Hosts are mirrored together, phase by phase, up to so many bytes to send: a target whose calls
+   * cost takes many hosts at a time.
+   */
+  readonly groupBytes: number;
+  /**
+   * Whether sending a file over one of another size keeps the old one recoverable. Where it is
+   * false, such a file cannot be mended with the hub's credential.
+   */
+  readonly replaces: boolean;
+  /**
+   * Lists what the target holds of each host, all of it before anything is sent.
+   *
+   * @returns for every host its inventory, empty where there is no repository, or why there is none.
+   */
+  inventory(hosts: readonly string[]): Promise<Map<string, Inventory | Error>>;
+  /**
+   * Sends files, several at a time, in any order. A file is at the target whole and as its name
+   * says, or not at all.
+   *
+   * @throws StopError where going on is pointless. Files that the observer has not heard of by
+   * then are not at the target.
+   */
+  send(files: Iterable<RepositoryFile>, observer: SendObserver): Promise<void>;
+  /** The credential that the target accepted for the host, once it has accepted one. */
+  credential(host: string): CredentialAge | undefined;
+  /** Lets go of connections. */
+  close(): Promise<void>;
+}
+
+/** An inventory of nothing. */
+export function emptyInventory(): Inventory {
+  const tables = HASHED_KINDS.map((kind) => [kind, new NameTable()] as const);
+  return { config: undefined, files: Object.fromEntries(tables) as Record<HashedKind, NameTable> };
+}

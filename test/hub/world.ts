@@ -1,0 +1,214 @@
+/**
+ * A hub with repositories, a peer's rest-server and an rclone remote, all in one temporary folder:
+ * real restic, rest-server and rclone, found on PATH.
+ */
+import { spawn, type ChildProcess } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { connect, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
+import bcrypt from "bcryptjs";
+import { execa, type ResultPromise } from "execa";
+import type { HubCredentials, Manifest, PasswordTrio } from "../../config/manifest.ts";
+import type { MirrorReport } from "../../hub/mirror/report.ts";
+
+export const PASSWORD = "only-for-tests";
+
+/** restic with the tests' repository password and a cache that goes with the world. */
+export async function restic(world: World, repository: string, ...args: string[]): Promise<string> {
+  const env = { RESTIC_PASSWORD: PASSWORD, RESTIC_CACHE_DIR: join(world.root, "cache") };
+  const { stdout } = await execa("restic", ["-r", repository, ...args], { env });
+  return stdout;
+}
+
+/** A free port of the loopback address. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === "string") throw new Error("no port");
+  return address.port;
+}
+
+async function untilOpen(port: number): Promise<void> {
+  for (let attempt = 0; attempt < 200; attempt += 1) {
+    const open = await new Promise<boolean>((resolve) => {
+      const socket = connect(port, "127.0.0.1");
+      socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
+      socket.once("close", () => resolve(false));
+      socket.once("connect", () => socket.destroy());
+    });
+    if (open) return;
+    await setTimeout(25);
+  }
+  throw new Error(`nothing listens on port ${port}`);
+}
+
+/** What a run of the agent came to. */
+export interface Run {
+  exitCode: number | undefined;
+  stdout: string;
+  stderr: string;
+  report: MirrorReport;
+}
+
+/** The folder and the processes of one test. */
+export class World {
+  readonly root = mkdtempSync(join(tmpdir(), "offsite-hub-"));
+  readonly repositories = join(this.root, "hub");
+  readonly peerData = join(this.root, "peer");
+  readonly cloudData = join(this.root, "cloud");
+  readonly hosts: readonly string[];
+  readonly trio: PasswordTrio = {
+    generation: 2,
+    current: randomBytes(16).toString("hex"),
+    next: randomBytes(16).toString("hex"),
+    previous: randomBytes(16).toString("hex"),
+  };
+  manifest: Manifest;
+  credentials: HubCredentials;
+  peerPort = 0;
+  readonly #children = new Set<ChildProcess>();
+
+  constructor(hosts: readonly string[]) {
+    this.hosts = hosts;
+    for (const folder of [this.repositories, this.peerData, this.cloudData]) mkdirSync(folder);
+    this.manifest = {
+      version: 1,
+      stack: "test",
+      hub: { host: "hub", url: "http://127.0.0.1:1/", repositories: this.repositories },
+      hosts: Object.fromEntries(
+        hosts.map((host) => [
+          host,
+          {
+            sizeGiB: 1,
+            user: host,
+            repository: `rest:x/${host}/`,
+            environment: `hosts/${host}.env`,
+          },
+        ]),
+      ),
+      targets: {},
+    };
+    this.credentials = { version: 1, targets: {} };
+  }
+
+  /** The repository of a host at the hub. */
+  at(host: string): string {
+    return join(this.repositories, host);
+  }
+
+  /** Adds the peer as a target, served by a rest-server of its own. */
+  async addPeer(options: { accepts?: string; args?: string[]; url?: string } = {}): Promise<void> {
+    this.peerPort = await freePort();
+    await this.startPeer(options.accepts ?? this.trio.current, options.args ?? []);
+    this.manifest.targets["peer"] = {
+      type: "rest-server",
+      url: options.url ?? `http://127.0.0.1:${this.peerPort}/`,
+      maxSizeGiB: 100,
+      repositories: {},
+    };
+    this.credentials.targets["peer"] = {
+      type: "rest-server",
+      users: Object.fromEntries(this.hosts.map((host) => [host, this.trio])),
+    };
+  }
+
+  /** Starts the peer's rest-server; all users have this password. */
+  async startPeer(password: string, args: string[] = []): Promise<ChildProcess> {
+    const line = bcrypt.hashSync(password, 4);
+    const htpasswd = join(this.root, "htpasswd");
+    writeFileSync(htpasswd, this.hosts.map((host) => `${host}:${line}\n`).join(""));
+    const fixed = ["--append-only", "--private-repos", "--path", this.peerData];
+    const listen = ["--listen", `127.0.0.1:${this.peerPort}`, "--htpasswd-file", htpasswd];
+    const child = spawn("rest-server", [...fixed, ...listen, ...args], { stdio: "ignore" });
+    this.#children.add(child);
+    await untilOpen(this.peerPort);
+    return child;
+  }
+
+  /** Adds a target behind rclone; without a configuration, a folder stands for the bucket. */
+  addCloud(config?: { rcloneConfig: string; path: string; bucket: string }): void {
+    const local = ["cloud", "cloud-next"].map(
+      (name) => `[${name}]\ntype = alias\nremote = ${this.cloudData}\n`,
+    );
+    writeFileSync(join(this.root, "rclone.conf"), config?.rcloneConfig ?? local.join("\n"));
+    this.manifest.targets["cloud"] = {
+      type: "b2",
+      bucket: config?.bucket ?? "bucket",
+      remote: "cloud",
+      path: config?.path ?? "",
+      keepHiddenDays: 30,
+      repositories: {},
+    };
+    this.credentials.targets["cloud"] = {
+      type: "b2",
+      generation: 1,
+      remotes: { current: "cloud", next: "cloud-next", restore: "r", monitor: "m" },
+    };
+  }
+
+  /** Makes a host's repository at the hub. */
+  async init(host: string): Promise<void> {
+    await restic(this, this.at(host), "init");
+  }
+
+  /** Writes new random files of the host and backs them up. */
+  async backup(host: string, bytes = 300_000, files = 3): Promise<void> {
+    const folder = join(this.root, "data", host);
+    mkdirSync(folder, { recursive: true });
+    for (let file = 0; file < files; file += 1) {
+      const name = `${randomBytes(4).toString("hex")}.bin`;
+      writeFileSync(join(folder, name), randomBytes(Math.ceil(bytes / files)));
+    }
+    await restic(this, this.at(host), "backup", "--quiet", "--host", host, folder);
+  }
+
+  /** Runs `offsite-hub mirror --json`. */
+  async mirror(...args: string[]): Promise<Run> {
+    const { exitCode, stdout, stderr } = await this.startMirror(...args);
+    const report = (stdout === "" ? undefined : JSON.parse(stdout)) as MirrorReport;
+    return { exitCode, stdout, stderr, report };
+  }
+
+  /** Starts `offsite-hub mirror --json` in a process group of its own. */
+  startMirror(...args: string[]): ResultPromise<{ reject: false }> {
+    writeFileSync(join(this.root, "offsite.json"), JSON.stringify(this.manifest));
+    writeFileSync(join(this.root, "hub-credentials.json"), JSON.stringify(this.credentials));
+    const env = {
+      OFFSITE_MANIFEST: join(this.root, "offsite.json"),
+      OFFSITE_CREDENTIALS: join(this.root, "hub-credentials.json"),
+      OFFSITE_RCLONE_CONFIG: join(this.root, "rclone.conf"),
+      STATE_DIRECTORY: join(this.root, "state"),
+    };
+    const program = join(import.meta.dirname, "../../hub/main.ts");
+    const command = ["--import", "tsx", program, "mirror", "--json", ...args];
+    return execa(process.execPath, command, { env, reject: false, detached: true });
+  }
+
+  /** Files of a kind that a host has at the peer or the cloud: `data`, `index`, … */
+  filesAt(place: string, host: string, kind: string): string[] {
+    try {
+      return readdirSync(join(place, host, kind), { recursive: true, withFileTypes: true })
+        .filter((entry) => entry.isFile())
+        .map((entry) => entry.name)
+        .sort();
+    } catch {
+      return [];
+    }
+  }
+
+  /** Has restic read and check a host's whole repository in a folder. */
+  async check(place: string, host: string): Promise<void> {
+    await restic(this, join(place, host), "check", "--read-data", "--no-lock", "--no-cache");
+  }
+
+  async close(): Promise<void> {
+    for (const child of this.#children) child.kill("SIGKILL");
+    await setTimeout(50);
+    rmSync(this.root, { recursive: true, force: true });
+  }
+}
