@@ -46,7 +46,7 @@ function diffKey(old: State, inputs: Properties): DiffResult {
   }
   const was = old.properties;
   const bucketPath =
-    inputs["bucketId"] !== undefined || (inputs["bucketIds"] === undefined && !was["bucketIds"])
+    inputs.bucketId !== undefined || (inputs.bucketIds === undefined && !was.bucketIds)
       ? "bucketId"
       : "bucketIds";
   const absentIfEmpty = (value: Value | undefined) => (value === "" || value === 0 ? null : value);
@@ -55,12 +55,7 @@ function diffKey(old: State, inputs: Properties): DiffResult {
   return {
     differences: [
       ...text("keyName"),
-      ...setDifference(
-        "capabilities",
-        strings(was["capabilities"]),
-        list(inputs["capabilities"]),
-        true,
-      ),
+      ...setDifference("capabilities", strings(was.capabilities), list(inputs.capabilities), true),
       ...setDifference(bucketPath, strings(bucketList(was)), bucketList(inputs), true),
       ...text("namePrefix"),
       ...text("validDurationInSeconds"),
@@ -80,8 +75,8 @@ function strings(value: Value | undefined): string[] {
 
 // Both ways of naming buckets; the deprecated one counts only where the other says nothing.
 function bucketList(properties: Properties): Value[] {
-  const ids = list(properties["bucketIds"]);
-  return ids.length > 0 ? ids : list(properties["bucketId"]).filter((id) => id !== "");
+  const ids = list(properties.bucketIds);
+  return ids.length > 0 ? ids : list(properties.bucketId).filter((id) => id !== "");
 }
 
 function previewKey(inputs: Properties): Properties {
@@ -93,10 +88,10 @@ function previewKey(inputs: Properties): Properties {
     b2ApplicationKeyId: unknown,
     bucketId: hasUnknown(ids) ? unknown : ([...ids].sort()[0] ?? ""),
     ...(ids.length > 0 ? { bucketIds: hasUnknown(ids) ? unknown : [...ids].sort() } : {}),
-    expirationTimestamp: inputs["validDurationInSeconds"] === undefined ? 0 : unknown,
-    namePrefix: inputs["namePrefix"] ?? "",
+    expirationTimestamp: inputs.validDurationInSeconds === undefined ? 0 : unknown,
+    namePrefix: inputs.namePrefix ?? "",
     options: unknown,
-    validDurationInSeconds: inputs["validDurationInSeconds"] ?? 0,
+    validDurationInSeconds: inputs.validDurationInSeconds ?? 0,
   };
 }
 
@@ -104,7 +99,7 @@ function toSettings(inputs: Properties): KeySettings {
   const { keyName, namePrefix, validDurationInSeconds } = inputs;
   return {
     keyName: keyName as string,
-    capabilities: strings(inputs["capabilities"]),
+    capabilities: strings(inputs.capabilities),
     bucketIds: [...new Set(strings(bucketList(inputs)))].sort(),
     ...(namePrefix ? { namePrefix: namePrefix as string } : {}),
     ...(validDurationInSeconds ? { validDurationInSeconds: validDurationInSeconds as number } : {}),
@@ -156,8 +151,8 @@ async function read(client: Client, id: string, old?: ReadState): Promise<ReadSt
   if (isUnresolved(id)) return old;
   const key = await findKey(client, id);
   if (!key) return undefined;
-  const secret = old?.properties["applicationKey"];
-  const duration = old?.properties["validDurationInSeconds"];
+  const secret = old?.properties.applicationKey;
+  const duration = old?.properties.validDurationInSeconds;
   const properties = {
     ...toOutputs(key),
     // Neither is told again; an import does without.
@@ -174,7 +169,7 @@ function toInputs(properties: Properties, old: Properties | undefined): Properti
   return {
     keyName: keyName ?? null,
     capabilities: kept("capabilities", list(capabilities)) ?? null,
-    ...(old?.["bucketId"] !== undefined && list(bucketIds).length === 1
+    ...(old?.bucketId !== undefined && list(bucketIds).length === 1
       ? { bucketId: list(bucketIds)[0] ?? null }
       : list(bucketIds).length > 0
         ? { bucketIds: kept("bucketIds", list(bucketIds)) ?? null }

@@ -52,20 +52,20 @@ const known = [...accountCapabilities, ...bucketCapabilities];
 export function checkApplicationKey(news: Properties): Problem[] {
   const c = new Checker();
   c.knownMembers("", news, inputs);
-  if (news["b2ApplicationKeyId"] !== undefined) {
+  if (news.b2ApplicationKeyId !== undefined) {
     c.add("b2ApplicationKeyId", "is given by the service; leave it out");
   }
-  const name = c.string("keyName", news["keyName"], true);
+  const name = c.string("keyName", news.keyName, true);
   if (name !== undefined && !/^[A-Za-z0-9-]{1,100}$/.test(name)) {
     c.add("keyName", `got ${quote(name)}, must be 1 to 100 letters, digits and hyphens`);
   }
   const restricted = checkBuckets(c, news);
   checkCapabilities(c, news, restricted);
-  const prefix = c.string("namePrefix", news["namePrefix"]);
+  const prefix = c.string("namePrefix", news.namePrefix);
   if (prefix && !restricted) {
     c.add("namePrefix", "needs bucketIds: only a key of named buckets can be held to a prefix");
   }
-  c.integer("validDurationInSeconds", news["validDurationInSeconds"], 1, 86_400_000);
+  c.integer("validDurationInSeconds", news.validDurationInSeconds, 1, 86_400_000);
   return c.problems;
 }
 
@@ -90,7 +90,7 @@ function checkBuckets(c: Checker, news: Properties): boolean {
 }
 
 function checkCapabilities(c: Checker, news: Properties, restricted: boolean): void {
-  const list = c.list("capabilities", news["capabilities"], true);
+  const list = c.list("capabilities", news.capabilities, true);
   if (list?.length === 0) c.add("capabilities", "is empty, must have at least one entry");
   list?.forEach((item, index) => {
     const path = `capabilities[${index}]`;

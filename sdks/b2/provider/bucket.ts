@@ -74,12 +74,12 @@ function diffBucket(old: State, inputs: Properties): DiffResult {
 // Rules are told apart by their name or prefix; their order, and that of operations, says nothing.
 function ruleDifferences(path: string, old: Properties[], wanted: Properties[]): Difference[] {
   const canonical = (rule: Properties) => {
-    const operations = rule["allowedOperations"];
+    const operations = rule.allowedOperations;
     return Array.isArray(operations)
       ? { ...rule, allowedOperations: [...operations].sort() }
       : rule;
   };
-  const name = (rule: Properties) => rule["corsRuleName"] ?? rule["fileNamePrefix"];
+  const name = (rule: Properties) => rule.corsRuleName ?? rule.fileNamePrefix;
   const olds = old.map(canonical);
   const wants = wanted.map(canonical);
   const same =
@@ -148,7 +148,7 @@ async function create(client: Client, inputs: Properties): Promise<State> {
 }
 
 async function read(client: Client, id: string, old?: ReadState): Promise<ReadState | undefined> {
-  const bucketName = old?.properties["bucketName"];
+  const bucketName = old?.properties.bucketName;
   const bucket = await findBucket(
     client,
     isUnresolved(id) && typeof bucketName === "string" ? { bucketName } : { bucketId: id },
@@ -166,7 +166,7 @@ async function update(client: Client, old: State, inputs: Properties): Promise<P
     ...toSettings(wanted),
     ...(retention ? { defaultRetention: retention } : {}),
   };
-  let revision = old.properties["revision"] as number;
+  let revision = old.properties.revision as number;
   for (let attempt = 1; ; attempt++) {
     try {
       return toOutputs(await updateBucket(client, old.id, revision, settings), inputs);
@@ -194,7 +194,7 @@ async function update(client: Client, old: State, inputs: Properties): Promise<P
 async function remove(client: Client, old: State): Promise<void> {
   let bucketId = old.id;
   if (isUnresolved(bucketId)) {
-    const bucketName = old.properties["bucketName"] as string;
+    const bucketName = old.properties.bucketName as string;
     const bucket = await findBucket(client, { bucketName });
     if (!bucket) return;
     bucketId = bucket.bucketId;
@@ -203,7 +203,7 @@ async function remove(client: Client, old: State): Promise<void> {
     await deleteBucket(client, bucketId);
   } catch (error) {
     if (!hasCode(error, "cannot_delete_non_empty_bucket")) throw error;
-    const name = old.properties["bucketName"] as string;
+    const name = old.properties.bucketName as string;
     throw new UserError(
       `The bucket "${name}" is not empty: it holds ${await howMany(client, bucketId)}. ` +
         `Nothing was deleted. Empty it (b2 rm --versions --recursive "b2://${name}"), ` +

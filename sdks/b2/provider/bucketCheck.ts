@@ -33,15 +33,14 @@ const maxRules = 100;
 export function checkBucket(news: Properties, olds: Properties): Problem[] {
   const c = new Checker();
   c.knownMembers("", news, inputs);
-  if (news["b2BucketId"] !== undefined)
-    c.add("b2BucketId", "is given by the service; leave it out");
-  checkName(c, news["bucketName"]);
-  c.oneOf("bucketType", news["bucketType"], ["allPrivate", "allPublic"], true);
-  checkInfo(c, news["bucketInfo"]);
-  checkCors(c, news["corsRules"]);
-  checkEncryption(c, news["defaultServerSideEncryption"], olds["defaultServerSideEncryption"]);
-  checkLock(c, news["fileLockConfigurations"]);
-  checkLifecycle(c, news["lifecycleRules"]);
+  if (news.b2BucketId !== undefined) c.add("b2BucketId", "is given by the service; leave it out");
+  checkName(c, news.bucketName);
+  c.oneOf("bucketType", news.bucketType, ["allPrivate", "allPublic"], true);
+  checkInfo(c, news.bucketInfo);
+  checkCors(c, news.corsRules);
+  checkEncryption(c, news.defaultServerSideEncryption, olds.defaultServerSideEncryption);
+  checkLock(c, news.fileLockConfigurations);
+  checkLifecycle(c, news.lifecycleRules);
   return c.problems;
 }
 
@@ -92,7 +91,7 @@ function checkCors(c: Checker, value: Value | undefined): void {
       "exposeHeaders",
       "maxAgeSeconds",
     ]);
-    const name = c.string(`${path}.corsRuleName`, rule["corsRuleName"], true);
+    const name = c.string(`${path}.corsRuleName`, rule.corsRuleName, true);
     if (name !== undefined) {
       if (!/^[A-Za-z0-9-]{6,63}$/.test(name) || /^b2-/i.test(name)) {
         c.add(
@@ -114,9 +113,9 @@ function checkCors(c: Checker, value: Value | undefined): void {
         c.oneOf(`${path}.${member}[${at}]`, operation, corsOperations),
       );
     }
-    c.strings(`${path}.allowedHeaders`, rule["allowedHeaders"]);
-    c.strings(`${path}.exposeHeaders`, rule["exposeHeaders"]);
-    c.integer(`${path}.maxAgeSeconds`, rule["maxAgeSeconds"], 0, 86_400, true);
+    c.strings(`${path}.allowedHeaders`, rule.allowedHeaders);
+    c.strings(`${path}.exposeHeaders`, rule.exposeHeaders);
+    c.integer(`${path}.maxAgeSeconds`, rule.maxAgeSeconds, 0, 86_400, true);
     const bytes = Buffer.byteLength(JSON.stringify(rule));
     if (bytes >= 1_000) c.add(path, `is ${bytes} bytes as JSON, must be under 1,000`);
   });
@@ -127,9 +126,9 @@ function checkEncryption(c: Checker, value: Value | undefined, old: Value | unde
   const sse = c.object(path, value);
   if (sse === undefined) return;
   c.knownMembers(path, sse, ["mode", "algorithm"]);
-  const mode = c.oneOf(`${path}.mode`, sse["mode"], ["SSE-B2", "none"]);
-  c.oneOf(`${path}.algorithm`, sse["algorithm"], mode === "none" ? ["AES256", ""] : ["AES256"]);
-  const oldMode = typeof old === "object" && old !== null ? (old as Properties)["mode"] : undefined;
+  const mode = c.oneOf(`${path}.mode`, sse.mode, ["SSE-B2", "none"]);
+  c.oneOf(`${path}.algorithm`, sse.algorithm, mode === "none" ? ["AES256", ""] : ["AES256"]);
+  const oldMode = typeof old === "object" && old !== null ? (old as Properties).mode : undefined;
   if (mode === "none" && oldMode !== "none") {
     c.add(
       `${path}.mode`,
@@ -149,10 +148,10 @@ function checkLock(c: Checker, value: Value | undefined): void {
     const lock = c.object(path, item, true);
     if (lock === undefined) return;
     c.knownMembers(path, lock, ["isFileLockEnabled", "defaultRetention"]);
-    c.boolean(`${path}.isFileLockEnabled`, lock["isFileLockEnabled"]);
-    const retention = c.object(`${path}.defaultRetention`, lock["defaultRetention"]);
+    c.boolean(`${path}.isFileLockEnabled`, lock.isFileLockEnabled);
+    const retention = c.object(`${path}.defaultRetention`, lock.defaultRetention);
     if (retention === undefined) return;
-    const enabled = lock["isFileLockEnabled"];
+    const enabled = lock.isFileLockEnabled;
     if (enabled !== true && !(enabled instanceof Unknown)) {
       c.add(`${path}.defaultRetention`, "needs isFileLockEnabled: true");
     }
@@ -162,19 +161,14 @@ function checkLock(c: Checker, value: Value | undefined): void {
 
 function checkRetention(c: Checker, path: string, retention: Properties): void {
   c.knownMembers(path, retention, ["mode", "period"]);
-  const mode = c.oneOf(
-    `${path}.mode`,
-    retention["mode"],
-    ["governance", "compliance", "none"],
-    true,
-  );
+  const mode = c.oneOf(`${path}.mode`, retention.mode, ["governance", "compliance", "none"], true);
   const needsPeriod = mode === "governance" || mode === "compliance";
-  const period = c.object(`${path}.period`, retention["period"], needsPeriod);
+  const period = c.object(`${path}.period`, retention.period, needsPeriod);
   if (period === undefined) return;
   if (mode === "none") c.add(`${path}.period`, 'has no meaning with mode "none"; leave it out');
   c.knownMembers(`${path}.period`, period, ["duration", "unit"]);
-  c.integer(`${path}.period.duration`, period["duration"], 1, Number.MAX_SAFE_INTEGER, true);
-  c.oneOf(`${path}.period.unit`, period["unit"], ["days", "years"], true);
+  c.integer(`${path}.period.duration`, period.duration, 1, Number.MAX_SAFE_INTEGER, true);
+  c.oneOf(`${path}.period.unit`, period.unit, ["days", "years"], true);
 }
 
 function checkLifecycle(c: Checker, value: Value | undefined): void {
@@ -199,7 +193,7 @@ function checkLifecycle(c: Checker, value: Value | undefined): void {
     if (!undecided && days.every((day) => day === undefined || day === 0)) {
       c.add(path, `says nothing: set at least one of ${dayMembers.join(", ")}`);
     }
-    const prefix = c.string(`${path}.fileNamePrefix`, rule["fileNamePrefix"], true);
+    const prefix = c.string(`${path}.fileNamePrefix`, rule.fileNamePrefix, true);
     if (prefix === undefined) return;
     const other = prefixes.find((p) => p.prefix.startsWith(prefix) || prefix.startsWith(p.prefix));
     if (other) {

@@ -33,36 +33,32 @@ const dayMembers = [
  * lists and strings, 0 days and defaults are absent.
  */
 export function normalize(properties: Properties): WantedBucket {
-  const lock = asList(properties["fileLockConfigurations"])[0];
-  const retention = lock?.["defaultRetention"] as Properties | undefined;
-  const encryption = properties["defaultServerSideEncryption"] as Properties | undefined;
+  const lock = asList(properties.fileLockConfigurations)[0];
+  const retention = lock?.defaultRetention as Properties | undefined;
+  const encryption = properties.defaultServerSideEncryption as Properties | undefined;
   return {
-    bucketName: properties["bucketName"] ?? null,
-    bucketType: properties["bucketType"] ?? null,
-    bucketInfo: (properties["bucketInfo"] ?? {}) as Properties,
-    corsRules: asList(properties["corsRules"]).map(
-      ({ allowedHeaders, exposeHeaders, ...rule }) => ({
-        ...rule,
-        ...nonEmpty({ allowedHeaders, exposeHeaders }),
-      }),
-    ),
-    lifecycleRules: asList(properties["lifecycleRules"]).map((rule) => ({
-      fileNamePrefix: rule["fileNamePrefix"] ?? "",
+    bucketName: properties.bucketName ?? null,
+    bucketType: properties.bucketType ?? null,
+    bucketInfo: (properties.bucketInfo ?? {}) as Properties,
+    corsRules: asList(properties.corsRules).map(({ allowedHeaders, exposeHeaders, ...rule }) => ({
+      ...rule,
+      ...nonEmpty({ allowedHeaders, exposeHeaders }),
+    })),
+    lifecycleRules: asList(properties.lifecycleRules).map((rule) => ({
+      fileNamePrefix: rule.fileNamePrefix ?? "",
       ...nonEmpty(Object.fromEntries(dayMembers.map((member) => [member, rule[member]]))),
     })),
     encryption:
-      encryption && encryption["mode"] !== undefined && encryption["mode"] !== ""
+      encryption && encryption.mode !== undefined && encryption.mode !== ""
         ? {
-            mode: encryption["mode"],
-            ...(encryption["mode"] === "none"
-              ? {}
-              : { algorithm: encryption["algorithm"] ?? "AES256" }),
+            mode: encryption.mode,
+            ...(encryption.mode === "none" ? {} : { algorithm: encryption.algorithm ?? "AES256" }),
           }
         : undefined,
-    lockEnabled: lock ? (lock["isFileLockEnabled"] ?? false) : undefined,
+    lockEnabled: lock ? (lock.isFileLockEnabled ?? false) : undefined,
     retention:
-      retention && retention["mode"] !== undefined
-        ? { mode: retention["mode"], ...nonEmpty({ period: retention["period"] }) }
+      retention && retention.mode !== undefined
+        ? { mode: retention.mode, ...nonEmpty({ period: retention.period }) }
         : undefined,
   };
 }
@@ -97,7 +93,7 @@ export function toSettings(wanted: WantedBucket): BucketSettings {
 /** The default retention to send; undefined when the program does not ask for any. */
 export function toRetention(wanted: WantedBucket): Retention | undefined {
   if (!wanted.retention) return undefined;
-  if (wanted.retention["mode"] === "none") return { mode: null };
+  if (wanted.retention.mode === "none") return { mode: null };
   return wanted.retention as unknown as Retention;
 }
 
@@ -118,14 +114,12 @@ export function toOutputs(bucket: Bucket, like: Properties): Properties {
     bucketId: bucket.bucketId,
     bucketName: bucket.bucketName,
     bucketType: bucket.bucketType,
-    ...(Object.keys(info).length > 0 || like["bucketInfo"] !== undefined
-      ? { bucketInfo: info }
-      : {}),
+    ...(Object.keys(info).length > 0 || like.bucketInfo !== undefined ? { bucketInfo: info } : {}),
     corsRules: (bucket.corsRules ?? []).map((rule) => corsOutput(rule, wanted.corsRules)),
     lifecycleRules: inOrder(
       (bucket.lifecycleRules ?? []).map(lifecycleOutput),
-      wanted.lifecycleRules.map((rule) => rule["fileNamePrefix"]),
-      (rule) => rule["fileNamePrefix"],
+      wanted.lifecycleRules.map((rule) => rule.fileNamePrefix),
+      (rule) => rule.fileNamePrefix,
     ),
     ...readable(
       "defaultServerSideEncryption",
@@ -134,7 +128,7 @@ export function toOutputs(bucket: Bucket, like: Properties): Properties {
             mode: encryption.value.mode ?? "none",
             algorithm: encryption.value.algorithm ?? "",
           }
-        : like["defaultServerSideEncryption"],
+        : like.defaultServerSideEncryption,
     ),
     ...readable(
       "fileLockConfigurations",
@@ -145,7 +139,7 @@ export function toOutputs(bucket: Bucket, like: Properties): Properties {
               ...retentionOutput(lock.value.defaultRetention),
             },
           ]
-        : like["fileLockConfigurations"],
+        : like.fileLockConfigurations,
     ),
     options: [...(bucket.options ?? [])].sort(),
     revision: bucket.revision,
@@ -171,8 +165,8 @@ function lifecycleOutput(rule: LifecycleRule): Properties {
 
 // The service may give operations back in another order than they were set in.
 function corsOutput(rule: CorsRule, wanted: Properties[]): Properties {
-  const like = wanted.find((other) => other["corsRuleName"] === rule.corsRuleName);
-  const order = asStrings(like?.["allowedOperations"]);
+  const like = wanted.find((other) => other.corsRuleName === rule.corsRuleName);
+  const order = asStrings(like?.allowedOperations);
   return {
     corsRuleName: rule.corsRuleName,
     allowedOrigins: rule.allowedOrigins,
@@ -204,14 +198,14 @@ function inOrder<T>(items: T[], order: (Value | undefined)[], key: (item: T) => 
 export function toInputs(outputs: Properties, oldInputs: Properties | undefined): Properties {
   const { bucketName, bucketType, bucketInfo, corsRules, lifecycleRules } = normalize(outputs);
   const inputs: Properties = { bucketName, bucketType };
-  if (Object.keys(bucketInfo).length > 0 || oldInputs?.["bucketInfo"] !== undefined) {
-    inputs["bucketInfo"] = bucketInfo;
+  if (Object.keys(bucketInfo).length > 0 || oldInputs?.bucketInfo !== undefined) {
+    inputs.bucketInfo = bucketInfo;
   }
-  if (corsRules.length > 0 || oldInputs?.["corsRules"] !== undefined) {
-    inputs["corsRules"] = corsRules;
+  if (corsRules.length > 0 || oldInputs?.corsRules !== undefined) {
+    inputs.corsRules = corsRules;
   }
-  if (lifecycleRules.length > 0 || oldInputs?.["lifecycleRules"] !== undefined) {
-    inputs["lifecycleRules"] = lifecycleRules;
+  if (lifecycleRules.length > 0 || oldInputs?.lifecycleRules !== undefined) {
+    inputs.lifecycleRules = lifecycleRules;
   }
   for (const name of ["defaultServerSideEncryption", "fileLockConfigurations"]) {
     const value = outputs[name];
@@ -224,5 +218,5 @@ export function toInputs(outputs: Properties, oldInputs: Properties | undefined)
 function isDefault(outputs: Properties, name: string): boolean {
   const { encryption, lockEnabled } = normalize(outputs);
   if (name === "fileLockConfigurations") return lockEnabled !== true;
-  return encryption?.["mode"] === "none";
+  return encryption?.mode === "none";
 }

@@ -7,6 +7,8 @@ export interface Difference {
   kind: "add" | "delete" | "update";
   /** Only a new resource can have it. */
   replaces: boolean;
+  /** The difference is better shown against the old inputs than against the old outputs. */
+  ofInputs?: boolean;
 }
 
 /** Compares two values place by place; null and absent are the same. Unknown values differ. */
@@ -46,9 +48,9 @@ export function setDifference(
     new Set(old).size === new Set(wanted).size &&
     wanted.every((item) => typeof item === "string" && old.includes(item));
   if (same) return [];
-  if (old.length === 0) return [{ path, kind: "add", replaces }];
-  if (wanted.length === 0) return [{ path, kind: "delete", replaces }];
-  return [{ path, kind: "update", replaces }];
+  const kind = old.length === 0 ? "add" : wanted.length === 0 ? "delete" : "update";
+  // Outputs hold sets in alphabetical order; the program's own order reads better.
+  return [{ path, kind, replaces, ofInputs: true }];
 }
 
 function isObject(value: Value): value is Properties {

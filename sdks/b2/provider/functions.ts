@@ -18,13 +18,13 @@ export const getBucket: Invocable = {
   secretOutputs: [],
   check: (args) => checkName(args, "bucketName"),
   async invoke(client, args) {
-    const bucketName = args["bucketName"] as string;
+    const bucketName = args.bucketName as string;
     const bucket = await findBucket(client, { bucketName });
     if (!bucket) throw new UserError(`There is no bucket "${bucketName}" in this account.`);
     const { b2BucketId, defaultServerSideEncryption, ...outputs } = toOutputs(bucket, {
       bucketInfo: {},
     });
-    const lock = outputs["fileLockConfigurations"] as Properties[] | undefined;
+    const lock = outputs.fileLockConfigurations as Properties[] | undefined;
     return {
       ...outputs,
       id: b2BucketId ?? null,
@@ -48,7 +48,7 @@ export const getApplicationKey: Invocable = {
   secretOutputs: [],
   check: (args) => checkName(args, "keyName"),
   async invoke(client, args) {
-    const keyName = args["keyName"] as string;
+    const keyName = args.keyName as string;
     const key = (await listKeys(client)).find((other) => other.keyName === keyName);
     if (!key) throw new UserError(`There is no application key "${keyName}" in this account.`);
     const bucketIds = bucketIdsOf(key);

@@ -13,7 +13,9 @@ export function toDiffResponse({ differences, deleteBeforeReplace }: DiffResult)
   response.setDeletebeforereplace(deleteBeforeReplace && replaces.length > 0);
   response.setHasdetaileddiff(true);
   for (const difference of differences) {
-    const detail = new providerProto.PropertyDiff().setKind(kindOf(difference));
+    const detail = new providerProto.PropertyDiff()
+      .setKind(kindOf(difference))
+      .setInputdiff(difference.ofInputs ?? false);
     response.getDetaileddiffMap().set(difference.path, detail);
   }
   return response;

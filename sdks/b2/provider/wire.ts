@@ -54,7 +54,7 @@ function decodeValue(raw: unknown, onSecret: () => void): Value {
   const object = raw as Record<string, unknown>;
   if (object[signatureKey] === secretSignature) {
     onSecret();
-    return decodeValue(object["value"], onSecret);
+    return decodeValue(object.value, onSecret);
   }
   return Object.fromEntries(
     Object.entries(object)
