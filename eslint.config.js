@@ -3,7 +3,7 @@ import tsdoc from "eslint-plugin-tsdoc";
 import tseslint from "typescript-eslint";
 
 export default tseslint.config(
-  { ignores: ["node_modules/", "dist/", "sdks/b2/sdk/", ".sandbox/"] },
+  { ignores: ["**/node_modules/", "**/dist/", "sdks/b2/sdk/", ".sandbox/"] },
   js.configs.recommended,
   {
     files: ["**/*.ts"],
