@@ -1,0 +1,88 @@
+/** The brother's machine: a real OpenSSH daemon on this one, whose shell reaches a real engine. */
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { connect } from "node:net";
+import { userInfo } from "node:os";
+import { join } from "node:path";
+import { execa } from "execa";
+import type { Engine } from "./engine.ts";
+import { freePort, waitFor, type World } from "./world.ts";
+
+/** How the operator reaches the peer. */
+export interface Peer {
+  readonly port: number;
+  readonly user: string;
+  /** The public host key, without a comment. */
+  readonly hostKey: string;
+  /** The operator's private key. */
+  readonly privateKey: string;
+  readonly privateKeyFile: string;
+}
+
+/** Makes an Ed25519 key pair and says where it is. */
+export async function newSshKey(file: string, comment: string): Promise<string> {
+  await execa("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", file]);
+  return file;
+}
+
+/** A public key file's type and key, without the comment. */
+export function publicKey(privateKeyFile: string): string {
+  return readFileSync(`${privateKeyFile}.pub`, "utf8").trim().split(" ").slice(0, 2).join(" ");
+}
+
+/** sshd will not start as root without the directory to which it gives up its privileges. */
+function makePrivilegeSeparation(world: World): void {
+  const directory = "/run/sshd";
+  if (process.getuid?.() !== 0 || existsSync(directory)) return;
+  mkdirSync(directory, { mode: 0o755 });
+  world.cleanup.add(directory, () => rmSync(directory, { recursive: true, force: true }));
+}
+
+/** Starts the peer's OpenSSH daemon on a free port of the loopback address. */
+export async function startPeer(world: World, sshd: string, engine: Engine): Promise<Peer> {
+  const folder = world.folder("ssh");
+  const hostKeyFile = await newSshKey(join(folder, "host"), "peer");
+  const privateKeyFile = await newSshKey(join(folder, "operator"), "operator");
+  copyFileSync(`${privateKeyFile}.pub`, join(folder, "authorized_keys"));
+  makePrivilegeSeparation(world);
+  const port = await freePort();
+  const config = world.file(
+    "ssh/sshd_config",
+    [
+      `ListenAddress 127.0.0.1:${port}`,
+      `HostKey ${hostKeyFile}`,
+      `AuthorizedKeysFile ${join(folder, "authorized_keys")}`,
+      `PidFile none`,
+      "PasswordAuthentication no",
+      "KbdInteractiveAuthentication no",
+      "PermitRootLogin prohibit-password",
+      // Its files are in a folder below the system's temporary one, which everybody may write to.
+      "StrictModes no",
+      "UsePAM no",
+      `SetEnv PATH="${process.env.PATH ?? ""}" DOCKER_HOST=${engine.host} DOCKER_CONFIG=${engine.config}`,
+      "",
+    ].join("\n"),
+  );
+  const daemon = world.start("sshd", sshd, ["-D", "-e", "-f", config]);
+  await waitFor("The OpenSSH daemon's start", () => listens(port), {
+    failed: daemon.failure,
+  });
+  return {
+    port,
+    user: userInfo().username,
+    hostKey: publicKey(hostKeyFile),
+    privateKey: readFileSync(privateKeyFile, "utf8"),
+    privateKeyFile,
+  };
+}
+
+/** Whether somebody listens on a port of the loopback address. */
+export function listens(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, "127.0.0.1");
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once("error", () => resolve(false));
+  });
+}

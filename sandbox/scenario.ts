@@ -1,0 +1,361 @@
+/** The whole round trip, step by step, on one machine. */
+import { randomBytes } from "node:crypto";
+import { chmodSync, mkdirSync, readFileSync, renameSync } from "node:fs";
+import { join } from "node:path";
+import pLimit from "p-limit";
+import { hubCredentialsSchema } from "../config/manifest.ts";
+import {
+  binDirectory,
+  commandPluginOnPath,
+  ensurePrograms,
+  type Program,
+  type ProgramName,
+} from "../tools/index.ts";
+import { startB2Emulator, type B2Emulator } from "./b2/index.ts";
+import { importImage, startEngine, type Engine, type EnginePrograms } from "./engine.ts";
+import { fingerprint, makeHosts, parseEnv, restic, unseal, type Host } from "./hosts.ts";
+import { Hub } from "./hub.ts";
+import { findLeaks, ProcessWatch, secretsOfEnv, secretsOfHub } from "./leaks.ts";
+import { startPeer, type Peer } from "./peer.ts";
+import { tryWhatMustBeRefused, type Refusal } from "./refusals.ts";
+import type { HostReport } from "./report.ts";
+import { Stack } from "./stack.ts";
+import { freePort, PROJECT, removeContainers, type World } from "./world.ts";
+
+const PROGRAMS = [
+  "pulumi",
+  "pulumi-language-nodejs",
+  "restic",
+  "rest-server",
+  "rclone",
+  "age",
+  "age-keygen",
+  "docker",
+  "docker-compose",
+  "busybox",
+  "sshd",
+  "ssh",
+  "ssh-keygen",
+] as const satisfies readonly ProgramName[];
+
+/** Two at a time: the machine that this is meant for has two cores. */
+const atOnce = pLimit(2);
+
+/** The sandbox's cluster, from nothing to restored. Its methods are the steps, in their order. */
+export class Scenario {
+  readonly hostReports = new Map<string, HostReport>();
+  refusals: Refusal[] = [];
+  leaks: string[] = [];
+  readonly #world: World;
+  #programs = new Map<ProgramName, Program>();
+  #emulator!: B2Emulator;
+  #engine!: Engine;
+  #peer!: Peer;
+  #stack!: Stack;
+  #hosts: Host[] = [];
+  #hub!: Hub;
+  #hubPort = 0;
+  #watch: ProcessWatch | undefined;
+  readonly #environments = new Map<string, string>();
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  get programs(): ReadonlyMap<ProgramName, Program> {
+    return this.#programs;
+  }
+
+  get bundle(): string {
+    return join(this.#world.directory, "bundle");
+  }
+
+  /** How somebody reaches what stands, for `--keep`. */
+  get directions(): Record<string, string> {
+    const { env, name, configFile } = this.#stack;
+    const shell = Object.entries(env).map(([key, value]) => `${key}='${value}'`);
+    return {
+      "B2 emulator": this.#emulator.url,
+      peer: `ssh -p ${this.#peer.port} -i ${this.#peer.privateKeyFile} -o UserKnownHostsFile=${this.#world.directory}/known_hosts ${this.#peer.user}@127.0.0.1`,
+      "peer's server": Object.values(this.#hub.manifest.targets)
+        .flatMap((target) => (target.type === "rest-server" ? [target.url] : []))
+        .join(" "),
+      bundle: this.bundle,
+      "hub's files": join(this.#world.directory, "hub", "run"),
+      pulumi: `${shell.join(" ")} pulumi preview --stack ${name} --config-file ${configFile}`,
+    };
+  }
+
+  get b2Calls(): Record<string, number> {
+    return { ...this.#emulator.stats().transactions };
+  }
+
+  /** Gets the outside programs ready and puts them first on PATH. */
+  async getPrograms(say: (line: string) => void, signal: AbortSignal): Promise<string> {
+    this.#programs = await ensurePrograms(PROGRAMS, {
+      signal,
+      onProgress: ({ program, step }) => say(`${program}: ${step}`),
+    });
+    const plugin = await commandPluginOnPath();
+    process.env.PATH = [
+      await binDirectory(this.#programs),
+      process.env.PATH,
+      // The official plugin wins; without it, the stand-in comes last on PATH.
+      ...(plugin === undefined
+        ? [join(PROJECT, "sandbox", "plugins", "command")]
+        : [join(plugin, "..")]),
+    ].join(":");
+    return `${this.#programs.size} programs, ${plugin === undefined ? "stand-in for the command plugin" : "official command plugin"}`;
+  }
+
+  /** Starts what stands in for the cloud, and what is the peer. */
+  async startMachines(): Promise<string> {
+    const world = this.#world;
+    this.#emulator = await startB2Emulator({ dataDirectory: world.folder("b2") });
+    world.cleanup.add("the B2 emulator", () => this.#emulator.stop());
+    this.#engine = await startEngine(world, this.#enginePrograms);
+    this.#peer = await startPeer(world, this.#path("sshd"), this.#engine);
+    this.#hosts = await makeHosts(world);
+    const engine = this.#engine.own ? "an engine of its own" : "the engine that runs here";
+    return `B2 emulator, OpenSSH, ${engine} (Docker ${this.#engine.version})`;
+  }
+
+  /** Makes the stack and runs `pulumi up`. */
+  async up(): Promise<string> {
+    this.#watch = new ProcessWatch();
+    this.#hubPort = await freePort();
+    const name = `sandbox-${this.#world.id}`;
+    const image = await importImage(this.#world, this.#engine, this.#enginePrograms);
+    this.#stack = new Stack(this.#world, {
+      name,
+      config: await this.#config(image),
+      secrets: {
+        "fort-offsite:credentialSeed": randomBytes(32).toString("hex"),
+        "fort-offsite:sshPrivateKey": this.#peer.privateKey,
+      },
+      env: {
+        B2_APPLICATION_KEY_ID: this.#emulator.applicationKeyId,
+        B2_APPLICATION_KEY: this.#emulator.applicationKey,
+        B2_ENDPOINT: this.#emulator.url,
+        // A language host from before 3.200 does not know the program's nodeargs.
+        NODE_OPTIONS: "--import tsx",
+      },
+    });
+    const project = `fort-offsite-${name}-peer`;
+    if (!this.#engine.own) this.#world.noteContainers(this.#engine.host, project);
+    this.#world.cleanup.add("the peer's container", () =>
+      removeContainers(this.#engine.host, project),
+    );
+    await this.#stack.create();
+    const output = await this.#stack.must(["up", "--yes", "--skip-preview", "--diff"]);
+    return /\+ \d+ created/.exec(output)?.[0] ?? "up";
+  }
+
+  /** A second preview has nothing to change, and neither has a second update. */
+  async previewAgain(): Promise<string> {
+    await this.#stack.must(["preview", "--expect-no-changes", "--diff"]);
+    await this.#stack.must(["up", "--yes", "--expect-no-changes"]);
+    return "no change";
+  }
+
+  /** Opens the bundle on the hub and the hosts, each with its own key, and starts the hub. */
+  async deploy(): Promise<string> {
+    const hubHost = this.#hosts.find(({ name }) => name === "ursula");
+    if (hubHost === undefined) throw new Error("There is no ursula");
+    mkdirSync(join(this.#world.directory, "hub", "repositories"), { recursive: true });
+    this.#hub = await Hub.open(this.#world, hubHost, this.bundle, this.#hubPort);
+    for (const { name, identityFile } of this.#hosts) {
+      const file = join(this.bundle, "hosts", `${name}.env.age`);
+      this.#environments.set(name, await unseal(file, identityFile));
+    }
+    await this.#hub.serve(this.#path("rest-server"));
+    return `${this.#hosts.length} hosts and the hub opened their files`;
+  }
+
+  /** Every host backs up to the hub with its own credentials. */
+  async backUp(): Promise<string> {
+    await this.#eachHost(async (host) => {
+      const env = this.#env(host);
+      await restic(this.#world, host, env, ["init", "--quiet"]);
+      await restic(this.#world, host, env, ["backup", "--quiet", "--host", host.name, "."], {
+        cwd: host.data,
+      });
+      const snapshots = JSON.parse(
+        await restic(this.#world, host, env, ["snapshots", "--json"]),
+      ) as unknown[];
+      this.hostReports.set(host.name, {
+        host: host.name,
+        files: fingerprint(host.data).length,
+        snapshots: snapshots.length,
+        restored: {},
+      });
+    });
+    return `${this.#hosts.length} hosts`;
+  }
+
+  /** The hub copies everything to every target, and has nothing to do a second time. */
+  async mirror(): Promise<string> {
+    const first = totals(await this.#hub.mirror());
+    const second = totals(await this.#hub.mirror());
+    if (second.files !== 0) throw new Error(`The second mirror sent ${second.files} files again`);
+    return `${first.files} files sent, then none`;
+  }
+
+  /** What must be refused is refused. */
+  async tryRefusals(): Promise<string> {
+    const [name, victim] = ["drhorrible", "q"];
+    this.refusals = await tryWhatMustBeRefused({
+      manifest: this.#hub.manifest,
+      credentials: hubCredentialsSchema.parse(JSON.parse(this.#hub.secretFiles.credentials)),
+      rcloneFile: this.#hub.rcloneFile,
+      host: { name, victim, env: this.#environments.get(name) ?? "" },
+      repositories: this.#hub.repositories,
+    });
+    const wrong = this.refusals.filter(({ refused }) => !refused);
+    if (wrong.length > 0) {
+      throw new Error(
+        wrong.map(({ attempt, outcome }) => `Not refused: ${attempt} (${outcome})`).join("\n"),
+      );
+    }
+    return `${this.refusals.length} attempts`;
+  }
+
+  /** Every host restores from every target, with the hub gone. */
+  async restore(): Promise<string> {
+    await this.#hub.stop();
+    renameSync(this.#hub.repositories, `${this.#hub.repositories}.gone`);
+    chmodSync(`${this.#hub.repositories}.gone`, 0o000);
+    const targets = Object.keys(this.#hub.manifest.targets);
+    await this.#eachHost(async (host) => {
+      const before = fingerprint(host.data);
+      const restored: Record<string, boolean> = {};
+      for (const target of targets) {
+        const destination = this.#world.folder("restored", target, host.name);
+        const env = this.#env(host);
+        const prefix = `OFFSITE_${target.toUpperCase()}`;
+        const repository = env[`${prefix}_REPOSITORY`] ?? "";
+        await restic(
+          this.#world,
+          host,
+          { ...env, RESTIC_REST_PASSWORD: env[`${prefix}_PASSWORD`] ?? "" },
+          [
+            "--repo",
+            repository,
+            "--no-lock",
+            "restore",
+            "latest",
+            "--quiet",
+            "--target",
+            destination,
+          ],
+        );
+        restored[target] = JSON.stringify(fingerprint(destination)) === JSON.stringify(before);
+      }
+      const report = this.hostReports.get(host.name);
+      if (report !== undefined) this.hostReports.set(host.name, { ...report, restored });
+    });
+    const wrong = [...this.hostReports.values()].filter(({ restored }) =>
+      targets.some((target) => restored[target] !== true),
+    );
+    if (wrong.length > 0)
+      throw new Error(`Not what was backed up: ${wrong.map(({ host }) => host).join(", ")}`);
+    return `${this.#hosts.length} hosts from ${targets.join(" and ")}, byte for byte`;
+  }
+
+  /** No secret in what was printed, in the state, or in any process's arguments. */
+  async lookForLeaks(): Promise<string> {
+    const { rclone, credentials } = this.#hub.secretFiles;
+    const environments = [...this.#environments.values()];
+    const secrets = [...secretsOfHub(rclone, credentials), ...environments.flatMap(secretsOfEnv)];
+    const state = await this.#stack.must(["stack", "export"]);
+    const commands = (await this.#watch?.end()) ?? [];
+    this.leaks = findLeaks(secrets, {
+      "what Pulumi printed, with the state": this.#stack.transcript,
+      "the state": state,
+      "the processes' arguments": commands.join("\n"),
+      "the manifest": readFileSync(this.#hub.manifestFile, "utf8"),
+    });
+    if (this.leaks.length > 0) throw new Error(`Secrets were seen in: ${this.leaks.join(", ")}`);
+    return `none of ${secrets.length} secrets in output, state and ${commands.length} command lines`;
+  }
+
+  /** `pulumi destroy` stops the server and leaves the backups. */
+  async destroy(): Promise<string> {
+    const output = await this.#stack.must(["destroy", "--yes", "--skip-preview"]);
+    const left = /The backups are untouched in \S+/.exec(output)?.[0];
+    if (left === undefined)
+      throw new Error(`The destroy did not say where the backups are:\n${output}`);
+    return left;
+  }
+
+  #path(name: ProgramName): string {
+    const program = this.#programs.get(name);
+    if (program === undefined) throw new Error(`${name} was not made ready`);
+    return program.path;
+  }
+
+  get #enginePrograms(): EnginePrograms {
+    return {
+      dockerCompose: this.#path("docker-compose"),
+      restServer: this.#path("rest-server"),
+      busybox: this.#path("busybox"),
+      dockerd: async () => {
+        const programs = await ensurePrograms(["dockerd"]);
+        return programs.get("dockerd")?.path ?? "dockerd";
+      },
+    };
+  }
+
+  #env(host: Host): Record<string, string> {
+    return parseEnv(this.#environments.get(host.name) ?? "");
+  }
+
+  async #eachHost(task: (host: Host) => Promise<void>): Promise<void> {
+    await Promise.all(this.#hosts.map((host) => atOnce(() => task(host))));
+  }
+
+  async #config(image: string): Promise<Record<string, unknown>> {
+    const hosts = this.#hosts.map(({ name, key, sizeGiB }) => [name, { key, sizeGiB }] as const);
+    return {
+      "fort-offsite:hub": {
+        host: "ursula",
+        url: `http://127.0.0.1:${this.#hubPort}`,
+        repositories: join(this.#world.directory, "hub", "repositories"),
+      },
+      "fort-offsite:hosts": Object.fromEntries(hosts),
+      "fort-offsite:targets": {
+        cloud: {
+          type: "b2",
+          bucket: `fort-sandbox-${this.#world.id}`,
+          endpoint: this.#emulator.url,
+          keepHiddenDays: 30,
+        },
+        peer: {
+          type: "rest-server",
+          ssh: {
+            host: "127.0.0.1",
+            port: this.#peer.port,
+            user: this.#peer.user,
+            hostKey: this.#peer.hostKey,
+          },
+          listen: `127.0.0.1:${await freePort()}`,
+          dataDir: join(this.#world.directory, "peer"),
+          maxSizeGiB: 1,
+          image,
+        },
+      },
+      "fort-offsite:seal": { format: "age", directory: this.bundle, operators: [] },
+    };
+  }
+}
+
+/** How many files a mirror's report says were sent. */
+function totals(report: string): { files: number } {
+  const { targets } = JSON.parse(report) as {
+    targets: Record<string, { hosts: Record<string, { files: number }> }>;
+  };
+  const files = Object.values(targets)
+    .flatMap(({ hosts }) => Object.values(hosts))
+    .reduce((sum, host) => sum + host.files, 0);
+  return { files };
+}

@@ -1,0 +1,96 @@
+/** The real program under the real Pulumi engine, with its state in a folder of the world. */
+import { randomBytes } from "node:crypto";
+import { copyFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { execa } from "execa";
+import { parseDocument } from "yaml";
+import { PROJECT, type World } from "./world.ts";
+
+/** What a Pulumi command printed, and how it ended. */
+export interface PulumiResult {
+  readonly output: string;
+  readonly exitCode: number;
+}
+
+/** The settings of a {@link Stack}. */
+export interface StackOptions {
+  readonly name: string;
+  /** Everything below `config:` that is no secret. */
+  readonly config: Readonly<Record<string, unknown>>;
+  /** Config values that are set with `pulumi config set --secret`, from standard input. */
+  readonly secrets: Readonly<Record<string, string>>;
+  /** Added to the environment of every command. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** A stack of this project, with a passphrase and a state of its own. */
+export class Stack {
+  readonly name: string;
+  /** Everything that Pulumi has printed so far. */
+  transcript = "";
+  readonly configFile: string;
+  /** What a shell needs to work with the stack. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly #options: StackOptions;
+  /** Where the stack's file is, beside a copy of the project's. */
+  readonly #folder: string;
+
+  constructor(world: World, options: StackOptions) {
+    this.name = options.name;
+    this.#options = options;
+    this.#folder = world.folder("stack");
+    copyFileSync(join(PROJECT, "Pulumi.yaml"), join(this.#folder, "Pulumi.yaml"));
+    this.configFile = join(this.#folder, `Pulumi.${options.name}.yaml`);
+    this.env = {
+      PULUMI_BACKEND_URL: `file://${world.folder("state")}`,
+      PULUMI_HOME: world.folder("pulumi"),
+      PULUMI_CONFIG_PASSPHRASE_FILE: world.file("passphrase", randomBytes(24).toString("hex")),
+      PULUMI_SKIP_UPDATE_CHECK: "true",
+      PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
+      ...options.env,
+    };
+  }
+
+  /** Makes the stack, its config and its secrets. */
+  async create(): Promise<void> {
+    await this.must(["stack", "init"]);
+    this.configure(this.#options.config);
+    for (const [key, value] of Object.entries(this.#options.secrets)) {
+      await this.must(["config", "set", "--secret", key], value);
+    }
+  }
+
+  /** Sets what is no secret in the stack's file, and keeps the rest. */
+  configure(config: Readonly<Record<string, unknown>>): void {
+    const document = parseDocument(
+      existsSync(this.configFile) ? readFileSync(this.configFile, "utf8") : "",
+    );
+    for (const [key, value] of Object.entries(config)) document.setIn(["config", key], value);
+    writeFileSync(this.configFile, document.toString(), { mode: 0o600 });
+  }
+
+  /** Runs a command of Pulumi on the stack and gives what it printed, whatever its end. */
+  async run(args: readonly string[], input = ""): Promise<PulumiResult> {
+    // `pulumi stack` takes no --config-file: it finds the file beside the project's copy.
+    const inWorld = args[0] === "stack";
+    const file = inWorld ? [] : ["--config-file", this.configFile];
+    const { all, exitCode } = await execa(
+      "pulumi",
+      [...args, "--stack", this.name, ...file, "--non-interactive", "--color", "never"],
+      { cwd: inWorld ? this.#folder : PROJECT, env: this.env, input, all: true, reject: false },
+    );
+    this.transcript += `${all}\n`;
+    return { output: all, exitCode: exitCode ?? 1 };
+  }
+
+  /**
+   * Runs a command of Pulumi on the stack.
+   *
+   * @throws Error with all that it printed when it fails.
+   */
+  async must(args: readonly string[], input = ""): Promise<string> {
+    const { output, exitCode } = await this.run(args, input);
+    if (exitCode !== 0) throw new Error(`pulumi ${args.join(" ")} failed:\n${output}`);
+    return output;
+  }
+}

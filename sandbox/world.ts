@@ -1,0 +1,254 @@
+/**
+ * The folder of one sandbox run, its processes, and the register by which a later run finds and
+ * clears what a killed one left behind.
+ */
+import { spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { execa } from "execa";
+import { Cleanup } from "./cleanup.ts";
+
+/** The project's folder. */
+export const PROJECT = fileURLToPath(new URL("..", import.meta.url)).replace(/\/$/, "");
+
+/** Where reports and the register of running worlds are. */
+export const SANDBOX = join(PROJECT, ".sandbox");
+
+const REGISTER = join(SANDBOX, "worlds");
+
+/** What the register holds of a world. */
+interface Registered {
+  readonly directory: string;
+  readonly owner: ProcessId;
+  readonly processes: ProcessId[];
+  /** Compose projects at an engine that was there before, with that engine's address. */
+  readonly containers: { readonly host: string; readonly project: string }[];
+}
+
+/** A process, told from a later one with the same number by when it started. */
+interface ProcessId {
+  readonly pid: number;
+  readonly started: string;
+}
+
+function startTime(pid: number): string | undefined {
+  try {
+    // The 22nd field of proc(5)'s stat; the second is a name that may hold anything but ")".
+    return readFileSync(`/proc/${pid}/stat`, "latin1")
+      .replace(/^.*\) /s, "")
+      .split(" ")[19];
+  } catch {
+    return undefined;
+  }
+}
+
+function isAlive({ pid, started }: ProcessId): boolean {
+  return startTime(pid) === started;
+}
+
+function processId(pid: number): ProcessId {
+  return { pid, started: startTime(pid) ?? "" };
+}
+
+function signalGroup(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(-pid, signal);
+  } catch {
+    // It has ended by itself.
+  }
+}
+
+async function endGroup(id: ProcessId, patience = 15_000): Promise<void> {
+  if (!isAlive(id)) return;
+  signalGroup(id.pid, "SIGTERM");
+  for (const end = Date.now() + patience; isAlive(id) && Date.now() < end;) await sleep(50);
+  if (isAlive(id)) signalGroup(id.pid, "SIGKILL");
+  for (const end = Date.now() + 5_000; isAlive(id) && Date.now() < end;) await sleep(20);
+}
+
+/** Unmounts what a container engine left mounted below a folder, deepest first. */
+async function unmountBelow(directory: string): Promise<void> {
+  const mounts = readFileSync("/proc/self/mounts", "utf8")
+    .split("\n")
+    .map((line) => line.split(" ")[1] ?? "")
+    .filter((place) => place.startsWith(`${directory}/`))
+    .sort((a, b) => b.length - a.length);
+  for (const place of mounts) await execa("umount", ["--lazy", place], { reject: false });
+}
+
+async function removeDirectory(directory: string): Promise<void> {
+  await unmountBelow(directory);
+  rmSync(directory, { recursive: true, force: true, maxRetries: 5 });
+}
+
+/** A process that runs in the background. */
+export interface Daemon {
+  /** Why it is no longer running, with its last words; undefined while it runs. */
+  readonly failure: () => string | undefined;
+  readonly stop: () => Promise<void>;
+}
+
+/** One run's folder, processes and duties. */
+export class World {
+  /** Short and unlike any other world's: a part of names. */
+  readonly id = randomBytes(3).toString("hex");
+  /** The folder, short enough for the path of a Unix socket. */
+  readonly directory: string;
+  readonly cleanup = new Cleanup();
+  readonly #record: Registered;
+  readonly #register: string;
+
+  constructor() {
+    this.directory = join(tmpdir(), `fort-offsite-${this.id}`);
+    this.#register = join(REGISTER, `${this.id}.json`);
+    this.#record = {
+      directory: this.directory,
+      owner: processId(process.pid),
+      processes: [],
+      containers: [],
+    };
+    mkdirSync(REGISTER, { recursive: true });
+    this.#save();
+    mkdirSync(this.directory, { mode: 0o755 });
+    this.cleanup.add("the register", () => rmSync(this.#register, { force: true }));
+    this.cleanup.add("the world's folder", () => removeDirectory(this.directory));
+  }
+
+  /** Makes a folder in the world. */
+  folder(...path: readonly string[]): string {
+    const folder = join(this.directory, ...path);
+    mkdirSync(folder, { recursive: true });
+    return folder;
+  }
+
+  /** Writes a file in the world that nobody else can read. */
+  file(path: string, content: string): string {
+    const file = join(this.directory, path);
+    writeFileSync(file, content, { mode: 0o600 });
+    return file;
+  }
+
+  /**
+   * Starts a process that runs until the world ends, in a process group of its own, with its
+   * output in a log file of the world.
+   */
+  start(name: string, program: string, args: readonly string[], env = process.env): Daemon {
+    const log = join(this.folder("logs"), `${name}.log`);
+    const output = openSync(log, "a", 0o600);
+    const child = spawn(program, args, { detached: true, env, stdio: ["ignore", output, output] });
+    closeSync(output);
+    if (child.pid === undefined) throw new Error(`${name} cannot be started: ${program}`);
+    const id = processId(child.pid);
+    this.#record.processes.push(id);
+    this.#save();
+    const stop = () => endGroup(id);
+    this.cleanup.add(name, stop);
+    const failure = () =>
+      child.exitCode === null && child.signalCode === null
+        ? undefined
+        : `it has ended: ${readFileSync(log, "utf8").trimEnd().split("\n").slice(-5).join("\n")}`;
+    return { failure, stop };
+  }
+
+  /** Notes containers at an engine that will outlive the world. */
+  noteContainers(host: string, project: string): void {
+    this.#record.containers.push({ host, project });
+    this.#save();
+  }
+
+  #save(): void {
+    writeFileSync(this.#register, JSON.stringify(this.#record));
+  }
+}
+
+async function clear(record: Registered): Promise<void> {
+  for (const id of record.processes.toReversed()) await endGroup(id, 5_000);
+  for (const { host, project } of record.containers) await removeContainers(host, project);
+  await removeDirectory(record.directory);
+}
+
+/** Removes a compose project's containers, running or not. */
+export async function removeContainers(host: string, project: string): Promise<void> {
+  const env = { DOCKER_HOST: host };
+  const label = `label=com.docker.compose.project=${project}`;
+  const { stdout } = await execa("docker", ["ps", "--all", "--quiet", "--filter", label], {
+    env,
+    reject: false,
+  });
+  const ids = stdout.split("\n").filter(Boolean);
+  if (ids.length > 0) await execa("docker", ["rm", "--force", ...ids], { env, reject: false });
+}
+
+/**
+ * Clears the worlds whose run was killed.
+ *
+ * @returns how many there were.
+ */
+export async function clearStaleWorlds(): Promise<number> {
+  mkdirSync(REGISTER, { recursive: true });
+  let count = 0;
+  for (const name of readdirSync(REGISTER)) {
+    const register = join(REGISTER, name);
+    let record: Registered;
+    try {
+      record = JSON.parse(readFileSync(register, "utf8")) as Registered;
+    } catch {
+      // Its run was killed before it had anything to register.
+      rmSync(register, { force: true });
+      continue;
+    }
+    if (isAlive(record.owner)) continue;
+    await clear(record);
+    rmSync(register, { force: true });
+    count += 1;
+  }
+  return count;
+}
+
+/** A TCP port of the loopback address that nobody listens on. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      server.close(() => {
+        if (typeof address === "object" && address !== null) resolve(address.port);
+        else reject(new Error("The system gave no port"));
+      });
+    });
+  });
+}
+
+/**
+ * Waits until something is so.
+ *
+ * @param what - what is waited for, for the message.
+ * @throws Error when it is not so after the time, in milliseconds, or when `failed` says why.
+ */
+export async function waitFor(
+  what: string,
+  isSo: () => Promise<boolean> | boolean,
+  { timeout = 30_000, failed }: { timeout?: number; failed?: () => string | undefined } = {},
+): Promise<void> {
+  for (const end = Date.now() + timeout; ;) {
+    if (await isSo()) return;
+    const reason = failed?.();
+    if (reason !== undefined) throw new Error(`${what}: ${reason}`);
+    if (Date.now() > end) throw new Error(`${what}: not within ${timeout / 1000} seconds`);
+    await sleep(100);
+  }
+}
