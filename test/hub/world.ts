@@ -4,15 +4,16 @@
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import bcrypt from "bcryptjs";
-import { execa, type ResultPromise } from "execa";
+import { buildSync } from "esbuild";
+import { execa } from "execa";
 import type { HubCredentials, Manifest, PasswordTrio } from "../../config/manifest.ts";
-import type { MirrorReport } from "../../hub/mirror/report.ts";
+import type { HostReport, MirrorReport } from "../../hub/mirror/report.ts";
 
 export const PASSWORD = "only-for-tests";
 
@@ -47,6 +48,28 @@ async function untilOpen(port: number): Promise<void> {
   throw new Error(`nothing listens on port ${port}`);
 }
 
+let built: string | undefined;
+
+/** The agent as one file, as a hub has it, built anew for each file of tests. */
+function agent(): string {
+  if (built !== undefined) return built;
+  const folder = mkdtempSync(join(tmpdir(), "offsite-hub-agent-"));
+  process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+  built = join(folder, "offsite-hub.mjs");
+  const require =
+    "import{createRequire}from'node:module';const require=createRequire(import.meta.url);";
+  buildSync({
+    entryPoints: [join(import.meta.dirname, "../../hub/main.ts")],
+    outfile: built,
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    target: "node20",
+    banner: { js: require },
+  });
+  return built;
+}
+
 /** What a run of the agent came to. */
 export interface Run {
   exitCode: number | undefined;
@@ -61,6 +84,7 @@ export class World {
   readonly repositories = join(this.root, "hub");
   readonly peerData = join(this.root, "peer");
   readonly cloudData = join(this.root, "cloud");
+  readonly peerLog = join(this.root, "peer.log");
   readonly hosts: readonly string[];
   readonly trio: PasswordTrio = {
     generation: 2,
@@ -102,16 +126,18 @@ export class World {
   }
 
   /** Adds the peer as a target, served by a rest-server of its own. */
-  async addPeer(options: { accepts?: string; args?: string[]; url?: string } = {}): Promise<void> {
+  async addPeer(
+    options: { accepts?: string; args?: string[]; url?: string; maxSizeGiB?: number } = {},
+  ): Promise<void> {
     this.peerPort = await freePort();
     await this.startPeer(options.accepts ?? this.trio.current, options.args ?? []);
-    this.manifest.targets["peer"] = {
+    this.manifest.targets.peer = {
       type: "rest-server",
       url: options.url ?? `http://127.0.0.1:${this.peerPort}/`,
-      maxSizeGiB: 100,
+      maxSizeGiB: options.maxSizeGiB ?? 100,
       repositories: {},
     };
-    this.credentials.targets["peer"] = {
+    this.credentials.targets.peer = {
       type: "rest-server",
       users: Object.fromEntries(this.hosts.map((host) => [host, this.trio])),
     };
@@ -124,10 +150,22 @@ export class World {
     writeFileSync(htpasswd, this.hosts.map((host) => `${host}:${line}\n`).join(""));
     const fixed = ["--append-only", "--private-repos", "--path", this.peerData];
     const listen = ["--listen", `127.0.0.1:${this.peerPort}`, "--htpasswd-file", htpasswd];
-    const child = spawn("rest-server", [...fixed, ...listen, ...args], { stdio: "ignore" });
+    const log = ["--log", this.peerLog];
+    const command = [...fixed, ...listen, ...log, ...args];
+    const child = spawn("rest-server", command, { stdio: "ignore" });
     this.#children.add(child);
     await untilOpen(this.peerPort);
     return child;
+  }
+
+  /** The requests that the peer has answered: `POST data 200`, by kind, in their order. */
+  requests(): string[] {
+    const lines = readFileSync(this.peerLog, "utf8").matchAll(
+      /"(\w+) \/[^/]+\/([a-z?=]*)[^"]*" (\d+)/g,
+    );
+    return [...lines].map(
+      ([, method, kind, status]) => `${method ?? ""} ${kind ?? ""} ${status ?? ""}`,
+    );
   }
 
   /** Adds a target behind rclone; without a configuration, a folder stands for the bucket. */
@@ -136,7 +174,7 @@ export class World {
       (name) => `[${name}]\ntype = alias\nremote = ${this.cloudData}\n`,
     );
     writeFileSync(join(this.root, "rclone.conf"), config?.rcloneConfig ?? local.join("\n"));
-    this.manifest.targets["cloud"] = {
+    this.manifest.targets.cloud = {
       type: "b2",
       bucket: config?.bucket ?? "bucket",
       remote: "cloud",
@@ -144,7 +182,7 @@ export class World {
       keepHiddenDays: 30,
       repositories: {},
     };
-    this.credentials.targets["cloud"] = {
+    this.credentials.targets.cloud = {
       type: "b2",
       generation: 1,
       remotes: { current: "cloud", next: "cloud-next", restore: "r", monitor: "m" },
@@ -175,7 +213,7 @@ export class World {
   }
 
   /** Starts `offsite-hub mirror --json` in a process group of its own. */
-  startMirror(...args: string[]): ResultPromise<{ reject: false }> {
+  startMirror(...args: string[]) {
     writeFileSync(join(this.root, "offsite.json"), JSON.stringify(this.manifest));
     writeFileSync(join(this.root, "hub-credentials.json"), JSON.stringify(this.credentials));
     const env = {
@@ -184,8 +222,7 @@ export class World {
       OFFSITE_RCLONE_CONFIG: join(this.root, "rclone.conf"),
       STATE_DIRECTORY: join(this.root, "state"),
     };
-    const program = join(import.meta.dirname, "../../hub/main.ts");
-    const command = ["--import", "tsx", program, "mirror", "--json", ...args];
+    const command = [agent(), "mirror", "--json", ...args];
     return execa(process.execPath, command, { env, reject: false, detached: true });
   }
 
@@ -199,6 +236,13 @@ export class World {
     } catch {
       return [];
     }
+  }
+
+  /** The report on one host. */
+  static host(run: Run, target: string, host: string): HostReport {
+    const report = run.report.targets[target]?.hosts[host];
+    if (report === undefined) throw new Error(`no report on ${target} ${host}: ${run.stderr}`);
+    return report;
   }
 
   /** Has restic read and check a host's whole repository in a folder. */
