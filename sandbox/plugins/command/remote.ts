@@ -108,7 +108,8 @@ async function connectAndRun(session: Session): Promise<Outcome & { lost?: strin
     // Written by ssh as soon as the host has accepted us, and before any command is sent.
     const isIn = /^Authenticated to /m.test(log);
     if (isIn) {
-      const lost = outcome.code === 255 || outcome.code === null ? lostConnection(log) : undefined;
+      // Depending on how it goes, ssh says this in its log or, quitting, on standard error.
+      const lost = outcome.code === 255 ? lostConnection(`${log}\n${outcome.stderr}`) : undefined;
       return lost === undefined ? outcome : { ...outcome, lost };
     }
     const reason = lastLine(log) || outcome.both.trim() || "ssh ended without a reason";
