@@ -1,6 +1,6 @@
 import { badRequest } from "./errors.ts";
 import { isObject } from "./fields.ts";
-import type { BucketRecord, Json, LifecycleRule } from "./model.ts";
+import type { BucketRecord, Json, LifecycleRule, Replication } from "./model.ts";
 
 /**
  * Checks a bucket's name: 6 to 63 letters, digits and hyphens, not starting with `b2-`.
@@ -79,7 +79,8 @@ function parseLifecycleRule(rule: Json): LifecycleRule {
   }
   return {
     daysFromHidingToDeleting: hiding,
-    daysFromStartingToCancelingUnfinishedLargeFiles: unfinished,
+    // Answered only where it is set: the official tool's own tests show its absence.
+    ...(unfinished === null ? {} : { daysFromStartingToCancelingUnfinishedLargeFiles: unfinished }),
     daysFromUploadingToHiding: uploading,
     fileNamePrefix,
   };
@@ -159,13 +160,14 @@ function isFilledList(value: unknown): value is string[] {
   );
 }
 
-/** @returns the object, or null when it is not a replication configuration but an empty one */
-export function parseReplication(value: Json): Json | null {
+/** @returns a bucket's replication with both of its halves, or null when both are empty */
+export function parseReplication(value: Json): Replication | null {
   const source = value.asReplicationSource ?? null;
   const destination = value.asReplicationDestination ?? null;
   if (source !== null && !isObject(source)) throw badRequest("Bad asReplicationSource");
   if (destination !== null && !isObject(destination)) {
     throw badRequest("Bad asReplicationDestination");
   }
-  return source === null && destination === null ? null : value;
+  if (source === null && destination === null) return null;
+  return { asReplicationSource: source, asReplicationDestination: destination };
 }

@@ -9,7 +9,8 @@ import {
 } from "./bucket-settings.ts";
 import type { Call, Reply } from "./call.ts";
 import { defaultEncryption, encryptionJson, parseBucketEncryption } from "./encryption.ts";
-import { B2Error, badBucketId, unauthorized } from "./errors.ts";
+import { B2Error, badBucketId, missingFileLock, unauthorized } from "./errors.ts";
+import { isObject } from "./fields.ts";
 import { newBucketId } from "./ids.ts";
 import { parseDefaultRetention } from "./lock.ts";
 import type { BucketRecord, Json, KeyRecord } from "./model.ts";
@@ -133,6 +134,11 @@ export function setNotificationRules(call: Call, key: KeyRecord): Reply {
     ...rule,
     isSuspended: false,
     suspensionReason: "",
+    targetConfiguration: {
+      customHeaders: null,
+      hmacSha256SigningSecret: null,
+      ...(isObject(rule.targetConfiguration) ? rule.targetConfiguration : {}),
+    },
   }));
   call.world.store.commit({ type: "bucket", bucket: { ...bucket, notificationRules } });
   return { json: { bucketId, eventNotificationRules: notificationRules } };
@@ -184,17 +190,24 @@ function requestedLock(call: Call, key: KeyRecord, bucket: BucketRecord): Partia
       "fileLockEnabled value of false is not allowed when bucket is already file lock enabled.",
     );
   }
+  if (enabled === true && !bucket.fileLockEnabled && hasReplicationSource(bucket)) {
+    throw new B2Error(
+      400,
+      "source_replication_conflict",
+      "Turning on file lock for an existing bucket having source replication configuration is not allowed.",
+    );
+  }
   const fileLockEnabled = enabled ?? bucket.fileLockEnabled;
   if (retention === null) return { fileLockEnabled };
   const defaultRetention = parseDefaultRetention(retention);
   if (!fileLockEnabled && defaultRetention.mode !== null) {
-    throw new B2Error(
-      400,
-      "bucket_missing_file_lock",
-      "Default retention needs a bucket that is file lock enabled.",
-    );
+    throw missingFileLock();
   }
   return { fileLockEnabled, defaultRetention };
+}
+
+function hasReplicationSource(bucket: BucketRecord): boolean {
+  return (bucket.replication?.asReplicationSource ?? null) !== null;
 }
 
 function bucketJson(call: Call, bucket: BucketRecord, key: KeyRecord): Json {

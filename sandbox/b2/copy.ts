@@ -15,6 +15,7 @@ import { lockForNewFile } from "./lock.ts";
 import type { FileRecord, KeyRecord, PartRecord, Segment } from "./model.ts";
 import { checkFileName } from "./names.ts";
 import { parseRange } from "./range.ts";
+import { replicationStatus } from "./replication.ts";
 import { checkFileInfo } from "./upload.ts";
 
 const maximumCopySize = 5_000_000_000;
@@ -34,6 +35,10 @@ export async function copyFile(call: Call, key: KeyRecord): Promise<Reply> {
   fileById(call, source.fileId);
   world.caps.checkStorage(world.store.storedBytes, content.contentLength);
   const uploadTimestamp = world.nextUploadTimestamp(bucketId, fileName);
+  const encryption = parseFileEncryption(
+    fields.optionalObject("destinationServerSideEncryption"),
+    bucket,
+  );
   const file: FileRecord = {
     ...content,
     ...metadata,
@@ -43,10 +48,8 @@ export async function copyFile(call: Call, key: KeyRecord): Promise<Reply> {
     action: "upload",
     uploadTimestamp,
     sequence: world.store.nextSequence(),
-    encryption: parseFileEncryption(
-      fields.optionalObject("destinationServerSideEncryption"),
-      bucket,
-    ),
+    encryption,
+    replicationStatus: replicationStatus(bucket, fileName, encryption),
     ...lockForNewFile(
       {
         retention: fields.optionalObject("fileRetention"),

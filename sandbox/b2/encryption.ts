@@ -53,7 +53,9 @@ export function demandReadable(encryption: Encryption, given: Json | null): void
     return;
   }
   if (given?.mode !== "SSE-C") {
-    throw badRequest("This file is encrypted with SSE-C: its key is needed");
+    throw badRequest(
+      "The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve the object.",
+    );
   }
   const { customerKeyMd5 } = customerEncryption(given.customerKey, given.customerKeyMd5);
   if (customerKeyMd5 !== encryption.customerKeyMd5) throw accessDenied("Wrong SSE-C key");

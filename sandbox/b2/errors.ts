@@ -32,6 +32,11 @@ export function accessDenied(message = "Access denied"): B2Error {
   return new B2Error(403, "access_denied", message);
 }
 
+/** 400 `bucket_missing_file_lock`: lock settings for a bucket that has no lock. */
+export function missingFileLock(): B2Error {
+  return new B2Error(400, "bucket_missing_file_lock", "The bucket is not file lock enabled");
+}
+
 /** 404 `not_found`. */
 export function notFound(message: string): B2Error {
   return new B2Error(404, "not_found", message);

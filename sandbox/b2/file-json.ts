@@ -17,7 +17,7 @@ export function fileJson(call: Call, file: FileRecord, key: KeyRecord): Json {
     fileName: file.fileName,
     fileRetention: readable(key, "readFileRetentions", file.retention),
     legalHold: readable(key, "readFileLegalHolds", file.legalHold),
-    replicationStatus: null,
+    replicationStatus: file.replicationStatus,
     serverSideEncryption: encryptionJson(file.encryption),
     uploadTimestamp: file.uploadTimestamp,
     ...(call.version === 1 ? { size: file.contentLength } : {}),

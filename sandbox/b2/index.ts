@@ -61,7 +61,7 @@ export async function startB2Emulator(options: B2EmulatorOptions): Promise<B2Emu
   try {
     await listen(server, options.port ?? 0, host);
   } catch (error) {
-    world.store.close();
+    world.close();
     throw error;
   }
   const { port } = server.address() as AddressInfo;
@@ -96,5 +96,5 @@ async function stop(server: Server, world: World): Promise<void> {
     server.close(() => resolve());
     server.closeAllConnections();
   });
-  world.store.close();
+  world.close();
 }

@@ -12,6 +12,7 @@ import type { FileRecord, KeyRecord, PartRecord } from "./model.ts";
 import { isNewer } from "./name-index.ts";
 import { checkFileName } from "./names.ts";
 import { declaredLength, receive } from "./receive.ts";
+import { replicationStatus } from "./replication.ts";
 import { checkFileInfo, customTimestamp, requiredHeader } from "./upload.ts";
 
 const minimumPartSize = 5_000_000;
@@ -32,6 +33,7 @@ export function startLargeFile(call: Call, key: KeyRecord): Reply {
       fields.optionalInteger("customUploadTimestamp") ??
         fields.optionalInteger("custom_upload_timestamp"),
     ) ?? world.nextUploadTimestamp(bucketId, fileName);
+  const encryption = parseFileEncryption(fields.optionalObject("serverSideEncryption"), bucket);
   const file: FileRecord = {
     fileId: newFileId(bucketId, true, uploadTimestamp),
     bucketId,
@@ -44,7 +46,8 @@ export function startLargeFile(call: Call, key: KeyRecord): Reply {
     fileInfo,
     uploadTimestamp,
     sequence: world.store.nextSequence(),
-    encryption: parseFileEncryption(fields.optionalObject("serverSideEncryption"), bucket),
+    encryption,
+    replicationStatus: replicationStatus(bucket, fileName, encryption),
     ...lockForNewFile(
       {
         retention: fields.optionalObject("fileRetention"),
@@ -122,7 +125,7 @@ export function finishLargeFile(call: Call, key: KeyRecord): Reply {
   const { fields, world } = call;
   const file = unfinishedFile(call, key);
   const expected = fields.optionalStrings("partSha1Array") ?? [];
-  if (expected.length === 0) throw badRequest("partSha1Array must not be empty");
+  if (expected.length < 2) throw badRequest("large files must have at least 2 parts");
   const parts = world.store.parts(file.fileId);
   for (const [index, sha1] of expected.entries()) {
     const part = parts[index];
@@ -136,14 +139,15 @@ export function finishLargeFile(call: Call, key: KeyRecord): Reply {
         `Sha1 of part ${part.partNumber} does not match`,
       );
     }
-    if (part.contentLength < minimumPartSize && index < expected.length - 1) {
-      throw badRequest(`Part number ${part.partNumber} is smaller than ${minimumPartSize} bytes`);
-    }
   }
   if (parts.length !== expected.length) {
     throw badRequest(
       `${parts.length} parts have been uploaded, but partSha1Array has ${expected.length}`,
     );
+  }
+  const small = parts.slice(0, -1).find((part) => part.contentLength < minimumPartSize);
+  if (small !== undefined) {
+    throw badRequest(`Part number ${small.partNumber} is smaller than ${minimumPartSize} bytes`);
   }
   const finished: FileRecord = {
     ...file,

@@ -93,6 +93,7 @@ export function hideMarker(world: World, bucket: BucketRecord, fileName: string)
     encryption: { mode: null, algorithm: null },
     retention: noRetention,
     legalHold: null,
+    replicationStatus: null,
     segments: [],
   };
 }

@@ -1,10 +1,11 @@
 import { demand } from "./auth.ts";
 import type { Call, Headers, Reply } from "./call.ts";
-import { accessDenied, badRequest, unauthorized } from "./errors.ts";
+import { accessDenied, B2Error, badRequest, missingFileLock, unauthorized } from "./errors.ts";
 import { isObject } from "./fields.ts";
 import { fileOfCall } from "./file-of-call.ts";
 import {
   type BucketRecord,
+  type Capability,
   type DefaultRetention,
   type FileRecord,
   type FileRetention,
@@ -23,8 +24,9 @@ export function isLocked(file: FileRecord, now: number): boolean {
 /**
  * Checks that a version may be deleted.
  *
- * @throws B2Error 403 `access_denied` when it is locked, 401 `unauthorized` when governance is to be
- *   bypassed without the capability
+ * @throws B2Error 401 `access_denied` when it is locked (the official tool's own tests show that it is
+ *   401 here, and 403 elsewhere), 401 `unauthorized` when governance is to be bypassed without the
+ *   capability
  */
 export function demandDeletable(
   file: FileRecord,
@@ -33,19 +35,19 @@ export function demandDeletable(
   bypassGovernance: boolean,
 ): void {
   if (bypassGovernance) demandBypass(key);
-  if (file.legalHold === "on") throw accessDenied("File is under legal hold");
-  if (!isRetained(file, now)) return;
-  if (file.retention.mode === "governance" && bypassGovernance) return;
-  throw accessDenied(`File is retained in ${file.retention.mode ?? "no"} mode`);
+  const bypassed = file.retention.mode === "governance" && bypassGovernance;
+  if (file.legalHold === "on" || (isRetained(file, now) && !bypassed)) {
+    throw new B2Error(401, "access_denied", "Access Denied");
+  }
 }
 
 /** `b2_update_file_retention`. */
 export function updateFileRetention(call: Call, key: KeyRecord): Reply {
   const { fields, world } = call;
   const file = fileOfCall(call, "not_present");
-  demand(key, "writeFileRetentions", { bucketId: file.bucketId, name: file.fileName });
+  demandWrite(key, "writeFileRetentions", file);
   const bypass = fields.optionalBoolean("bypassGovernance") ?? false;
-  if (bypass) demandBypass(key);
+  if (bypass && !key.capabilities.includes("bypassGovernance")) throw accessDenied();
   demandLockEnabled(world.bucketOf(file));
   demandUpload(file);
   const wanted = parseFileRetention(fields.optionalObject("fileRetention") ?? {}, world.now());
@@ -58,7 +60,7 @@ export function updateFileRetention(call: Call, key: KeyRecord): Reply {
 export function updateFileLegalHold(call: Call, key: KeyRecord): Reply {
   const { fields, world } = call;
   const file = fileOfCall(call, "not_present");
-  demand(key, "writeFileLegalHolds", { bucketId: file.bucketId, name: file.fileName });
+  demandWrite(key, "writeFileLegalHolds", file);
   demandLockEnabled(world.bucketOf(file));
   demandUpload(file);
   const legalHold = parseLegalHold(fields.string("legalHold"));
@@ -76,9 +78,9 @@ export function lockForNewFile(
   key: KeyRecord,
   now: number,
 ): Pick<FileRecord, "retention" | "legalHold"> {
-  if (wanted.retention !== null || wanted.legalHold !== null) demandLockEnabled(bucket);
   if (wanted.retention !== null) demand(key, "writeFileRetentions");
   if (wanted.legalHold !== null) demand(key, "writeFileLegalHolds");
+  if (wanted.retention !== null || wanted.legalHold !== null) demandLockEnabled(bucket);
   return {
     retention:
       wanted.retention === null
@@ -143,7 +145,13 @@ function parseFileRetention(value: Json, now: number): FileRetention {
   if (typeof until !== "number" || !Number.isSafeInteger(until)) {
     throw badRequest("retainUntilTimestamp must be milliseconds since 1970");
   }
-  if (until <= now) throw badRequest("retainUntilTimestamp must be in the future");
+  if (until <= now) {
+    throw new B2Error(
+      400,
+      "retain_until_timestamp_must_be_in_future",
+      "The retainUntilTimestamp must be in future",
+    );
+  }
   return { mode, retainUntilTimestamp: until };
 }
 
@@ -180,12 +188,18 @@ function isRetained(file: FileRecord, now: number): boolean {
   return file.retention.mode !== null && (file.retention.retainUntilTimestamp ?? 0) > now;
 }
 
+// Without the capability, these two calls answer 403, as the official tool's own tests show.
+function demandWrite(key: KeyRecord, capability: Capability, file: FileRecord): void {
+  if (!key.capabilities.includes(capability)) throw accessDenied();
+  demand(key, capability, { bucketId: file.bucketId, name: file.fileName });
+}
+
 function demandBypass(key: KeyRecord): void {
   if (!key.capabilities.includes("bypassGovernance")) throw unauthorized();
 }
 
 function demandLockEnabled(bucket: BucketRecord): void {
-  if (!bucket.fileLockEnabled) throw badRequest("Bucket is not file lock enabled");
+  if (!bucket.fileLockEnabled) throw missingFileLock();
 }
 
 function demandUpload(file: FileRecord): void {

@@ -78,6 +78,12 @@ export interface LifecycleRule {
   daysFromStartingToCancelingUnfinishedLargeFiles?: number | null;
 }
 
+/** A bucket's part in replication, as it was given. */
+export interface Replication {
+  asReplicationSource: Json | null;
+  asReplicationDestination: Json | null;
+}
+
 /** A bucket as the index keeps it. */
 export interface BucketRecord {
   bucketId: string;
@@ -90,7 +96,7 @@ export interface BucketRecord {
   fileLockEnabled: boolean;
   defaultRetention: DefaultRetention;
   /** Kept and answered as given; nothing is replicated. */
-  replication: Json | null;
+  replication: Replication | null;
   /** Kept and answered as given; nothing is notified. */
   notificationRules: Json[];
   revision: number;
@@ -137,6 +143,8 @@ export interface FileRecord {
   encryption: Encryption;
   retention: FileRetention;
   legalHold: "on" | "off" | null;
+  /** Files that a bucket's replication covers stay pending for ever: nothing is replicated. */
+  replicationStatus: "pending" | null;
   segments: Segment[];
 }
 

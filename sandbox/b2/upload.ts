@@ -10,6 +10,7 @@ import { lockForNewFile, lockHeaders } from "./lock.ts";
 import type { FileRecord, KeyRecord } from "./model.ts";
 import { checkFileName, decodeName } from "./names.ts";
 import { declaredLength, receive } from "./receive.ts";
+import { replicationStatus } from "./replication.ts";
 
 const infoPrefix = "x-bz-info-";
 
@@ -60,6 +61,7 @@ export async function uploadFile(call: Call): Promise<Reply> {
       const uploadTimestamp =
         customTimestamp(headers["x-bz-custom-upload-timestamp"]) ??
         world.nextUploadTimestamp(bucketId, fileName);
+      const encryption = parseFileEncryption(encryptionHeaders(headers), bucket);
       const file: FileRecord = {
         fileId: newFileId(bucketId, false, uploadTimestamp),
         bucketId,
@@ -72,7 +74,8 @@ export async function uploadFile(call: Call): Promise<Reply> {
         fileInfo,
         uploadTimestamp,
         sequence: world.store.nextSequence(),
-        encryption: parseFileEncryption(encryptionHeaders(headers), bucket),
+        encryption,
+        replicationStatus: replicationStatus(bucket, fileName, encryption),
         ...lockForNewFile(lockHeaders(headers), bucket, key, world.now()),
         segments: received.segments,
       };

@@ -3,6 +3,7 @@ import { mkdirSync } from "node:fs";
 import { type Account, loadAccount, masterKey } from "./account.ts";
 import { Caps } from "./caps.ts";
 import { type Clock, MovableClock } from "./clock.ts";
+import { lockDirectory } from "./directory-lock.ts";
 import { FaultList } from "./faults.ts";
 import { applyLifecycleRules } from "./lifecycle.ts";
 import type { BucketRecord, FileRecord, KeyRecord } from "./model.ts";
@@ -24,14 +25,27 @@ export class World implements Clock {
   url = "";
   readonly #clock: MovableClock;
   readonly #master: KeyRecord;
+  readonly #unlock: () => void;
 
   constructor(dataDirectory: string) {
     mkdirSync(dataDirectory, { recursive: true, mode: 0o700 });
-    this.account = loadAccount(dataDirectory);
+    this.#unlock = lockDirectory(dataDirectory);
+    try {
+      this.account = loadAccount(dataDirectory);
+      this.store = new Store(dataDirectory);
+    } catch (error) {
+      this.#unlock();
+      throw error;
+    }
     this.#master = masterKey(this.account);
-    this.store = new Store(dataDirectory);
     this.#clock = new MovableClock(this.store.clockOffset);
     this.tokens = new Tokens(this.account.tokenSecret, this.#clock);
+  }
+
+  /** Gives the data folder back. */
+  close(): void {
+    this.store.close();
+    this.#unlock();
   }
 
   now(): number {
