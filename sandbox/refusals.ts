@@ -205,7 +205,11 @@ async function atCloud(loot: Loot, name: string, bucket: string): Promise<Refusa
     ),
     denied(
       `read at ${name} with the monitor's key`,
-      await rclone(["cat", `${name}-monitor:${bucket}/${host.victim}/config`], hub),
+      // Found by listing, which the key may do, and then opened, which it may not.
+      await rclone(
+        ["cat", `${name}-monitor:${bucket}`, "--include", `/${host.victim}/config`],
+        hub,
+      ),
     ),
   );
   return refusals;

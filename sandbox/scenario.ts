@@ -1,6 +1,6 @@
 /** The whole round trip, step by step, on one machine. */
 import { randomBytes } from "node:crypto";
-import { chmodSync, mkdirSync, readFileSync, renameSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import pLimit from "p-limit";
 import { hubCredentialsSchema } from "../config/manifest.ts";
@@ -55,6 +55,7 @@ export class Scenario {
   #hosts: Host[] = [];
   #hub!: Hub;
   #hubPort = 0;
+  #commandPlugin = "";
   #watch: ProcessWatch | undefined;
   readonly #environments = new Map<string, string>();
 
@@ -73,7 +74,11 @@ export class Scenario {
   /** How somebody reaches what stands, for `--keep`. */
   get directions(): Record<string, string> {
     const { env, name, configFile } = this.#stack;
-    const shell = Object.entries(env).map(([key, value]) => `${key}='${value}'`);
+    const exports = Object.entries({ ...env, PATH: process.env.PATH ?? "" });
+    const file = this.#world.file(
+      "environment",
+      exports.map(([key, value]) => `export ${key}='${value}'\n`).join(""),
+    );
     return {
       "B2 emulator": this.#emulator.url,
       peer: `ssh -p ${this.#peer.port} -i ${this.#peer.privateKeyFile} -o UserKnownHostsFile=${this.#world.directory}/known_hosts ${this.#peer.user}@127.0.0.1`,
@@ -82,7 +87,7 @@ export class Scenario {
         .join(" "),
       bundle: this.bundle,
       "hub's files": join(this.#world.directory, "hub", "run"),
-      pulumi: `${shell.join(" ")} pulumi preview --stack ${name} --config-file ${configFile}`,
+      pulumi: `. ${file}; pulumi preview --stack ${name} --config-file ${configFile}`,
     };
   }
 
@@ -96,16 +101,12 @@ export class Scenario {
       signal,
       onProgress: ({ program, step }) => say(`${program}: ${step}`),
     });
-    const plugin = await commandPluginOnPath();
-    process.env.PATH = [
-      await binDirectory(this.#programs),
-      process.env.PATH,
-      // The official plugin wins; without it, the stand-in comes last on PATH.
-      ...(plugin === undefined
-        ? [join(PROJECT, "sandbox", "plugins", "command")]
-        : [join(plugin, "..")]),
-    ].join(":");
-    return `${this.#programs.size} programs, ${plugin === undefined ? "stand-in for the command plugin" : "official command plugin"}`;
+    process.env.PATH = `${await binDirectory(this.#programs)}:${process.env.PATH ?? ""}`;
+    const official = await commandPluginOnPath();
+    this.#commandPlugin =
+      official ?? join(PROJECT, "sandbox", "plugins", "command", "pulumi-resource-command");
+    const plugin = official === undefined ? "a stand-in for the" : "the official";
+    return `${this.#programs.size} programs, ${plugin} command plugin`;
   }
 
   /** Starts what stands in for the cloud, and what is the peer. */
@@ -140,6 +141,8 @@ export class Scenario {
         // A language host from before 3.200 does not know the program's nodeargs.
         NODE_OPTIONS: "--import tsx",
       },
+      // Where the engine looks last: an official plugin on PATH is taken before it.
+      plugins: { "resource-command-v1.2.1": this.#commandPlugin },
     });
     const project = `fort-offsite-${name}-peer`;
     if (!this.#engine.own) this.#world.noteContainers(this.#engine.host, project);
@@ -223,8 +226,8 @@ export class Scenario {
   /** Every host restores from every target, with the hub gone. */
   async restore(): Promise<string> {
     await this.#hub.stop();
-    renameSync(this.#hub.repositories, `${this.#hub.repositories}.gone`);
-    chmodSync(`${this.#hub.repositories}.gone`, 0o000);
+    const gone = `${this.#hub.repositories}.gone`;
+    renameSync(this.#hub.repositories, gone);
     const targets = Object.keys(this.#hub.manifest.targets);
     await this.#eachHost(async (host) => {
       const before = fingerprint(host.data);
@@ -259,6 +262,8 @@ export class Scenario {
     );
     if (wrong.length > 0)
       throw new Error(`Not what was backed up: ${wrong.map(({ host }) => host).join(", ")}`);
+    renameSync(gone, this.#hub.repositories);
+    await this.#hub.serve(this.#path("rest-server"));
     return `${this.#hosts.length} hosts from ${targets.join(" and ")}, byte for byte`;
   }
 

@@ -1,7 +1,14 @@
 /** The real program under the real Pulumi engine, with its state in a folder of the world. */
 import { randomBytes } from "node:crypto";
-import { copyFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { basename, join } from "node:path";
 import { execa } from "execa";
 import { parseDocument } from "yaml";
 import { PROJECT, type World } from "./world.ts";
@@ -21,6 +28,8 @@ export interface StackOptions {
   readonly secrets: Readonly<Record<string, string>>;
   /** Added to the environment of every command. */
   readonly env: Readonly<Record<string, string>>;
+  /** The programs of plugins by the names that they have in Pulumi's plugin folder. */
+  readonly plugins: Readonly<Record<string, string>>;
 }
 
 /** A stack of this project, with a passphrase and a state of its own. */
@@ -41,6 +50,11 @@ export class Stack {
     this.#folder = world.folder("stack");
     copyFileSync(join(PROJECT, "Pulumi.yaml"), join(this.#folder, "Pulumi.yaml"));
     this.configFile = join(this.#folder, `Pulumi.${options.name}.yaml`);
+    const plugins = world.folder("pulumi", "plugins");
+    for (const [name, program] of Object.entries(options.plugins)) {
+      mkdirSync(join(plugins, name));
+      symlinkSync(program, join(plugins, name, basename(program)));
+    }
     this.env = {
       PULUMI_BACKEND_URL: `file://${world.folder("state")}`,
       PULUMI_HOME: world.folder("pulumi"),
