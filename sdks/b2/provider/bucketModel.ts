@@ -49,7 +49,7 @@ export function normalize(properties: Properties): WantedBucket {
       ...nonEmpty(Object.fromEntries(dayMembers.map((member) => [member, rule[member]]))),
     })),
     encryption:
-      encryption && encryption.mode !== undefined && encryption.mode !== ""
+      encryption?.mode !== undefined && encryption.mode !== ""
         ? {
             mode: encryption.mode,
             ...(encryption.mode === "none" ? {} : { algorithm: encryption.algorithm ?? "AES256" }),
@@ -57,7 +57,7 @@ export function normalize(properties: Properties): WantedBucket {
         : undefined,
     lockEnabled: lock ? (lock.isFileLockEnabled ?? false) : undefined,
     retention:
-      retention && retention.mode !== undefined
+      retention?.mode !== undefined
         ? { mode: retention.mode, ...nonEmpty({ period: retention.period }) }
         : undefined,
   };

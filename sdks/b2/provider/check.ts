@@ -44,13 +44,7 @@ export class Checker {
     most: number,
     required = false,
   ): number | undefined {
-    const number = this.#typed<number>(
-      path,
-      value,
-      required,
-      "a number",
-      (v) => typeof v === "number",
-    );
+    const number = this.#typed(path, value, required, "a number", (v) => typeof v === "number");
     if (number === undefined) return undefined;
     if (Number.isInteger(number) && number >= least && number <= most) return number;
     const range =
@@ -71,7 +65,8 @@ export class Checker {
       value,
       required,
       "an object",
-      (v) => typeof v === "object" && !Array.isArray(v),
+      (v): v is Properties =>
+        typeof v === "object" && v !== null && !Array.isArray(v) && !(v instanceof Unknown),
     );
   }
 
@@ -100,14 +95,14 @@ export class Checker {
     value: Value | undefined,
     required: boolean,
     kind: string,
-    is: (value: Value) => boolean,
+    is: (value: Value) => value is T,
   ): T | undefined {
     if (value instanceof Unknown) return undefined;
     if (value === undefined || value === null) {
       if (required) this.add(path, "is missing");
       return undefined;
     }
-    if (is(value)) return value as T;
+    if (is(value)) return value;
     this.add(path, `must be ${kind}`);
     return undefined;
   }

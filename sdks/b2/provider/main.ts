@@ -25,8 +25,8 @@ server.addService(
   }),
 );
 
-// The engine tells of a Ctrl-C itself, and gives a write that is under way time to end.
-process.on("SIGINT", () => undefined);
+// The engine's way to end a plugin, for which it waits a while: calls under way come to their end.
+process.on("SIGINT", () => server.tryShutdown(() => process.exit(0)));
 
 // An engine that was killed cannot stop its plugins.
 const engine = process.ppid;

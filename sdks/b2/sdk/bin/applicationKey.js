@@ -36,7 +36,7 @@ var __importStar = (this && this.__importStar) || (function () {
 })();
 Object.defineProperty(exports, "__esModule", { value: true });
 exports.ApplicationKey = void 0;
-const pulumi = __importStar(require("@pulumi/pulumi"));
+const pulumi = __importStar(require("./pulumi.js"));
 const utilities = __importStar(require("./utilities"));
 /**
  * A Backblaze B2 application key. Every change replaces it. Import it by its id: `pulumi import b2:index/applicationKey:ApplicationKey NAME KEY_ID`; the secret is not recovered.

@@ -37,7 +37,7 @@ var __importStar = (this && this.__importStar) || (function () {
 Object.defineProperty(exports, "__esModule", { value: true });
 exports.getAccountInfo = getAccountInfo;
 exports.getAccountInfoOutput = getAccountInfoOutput;
-const pulumi = __importStar(require("@pulumi/pulumi"));
+const pulumi = __importStar(require("./pulumi.js"));
 const utilities = __importStar(require("./utilities"));
 /**
  * Tells about the account and the key that the provider uses.

@@ -37,7 +37,7 @@ var __importStar = (this && this.__importStar) || (function () {
 Object.defineProperty(exports, "__esModule", { value: true });
 exports.getApplicationKey = getApplicationKey;
 exports.getApplicationKeyOutput = getApplicationKeyOutput;
-const pulumi = __importStar(require("@pulumi/pulumi"));
+const pulumi = __importStar(require("./pulumi.js"));
 const utilities = __importStar(require("./utilities"));
 /**
  * Looks an application key up by its name. The secret is not part of the answer.

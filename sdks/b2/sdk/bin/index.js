@@ -36,7 +36,7 @@ var __importStar = (this && this.__importStar) || (function () {
 })();
 Object.defineProperty(exports, "__esModule", { value: true });
 exports.types = exports.config = exports.Provider = exports.getBucketOutput = exports.getBucket = exports.getApplicationKeyOutput = exports.getApplicationKey = exports.getAccountInfoOutput = exports.getAccountInfo = exports.Bucket = exports.ApplicationKey = void 0;
-const pulumi = __importStar(require("@pulumi/pulumi"));
+const pulumi = __importStar(require("./pulumi.js"));
 const utilities = __importStar(require("./utilities"));
 exports.ApplicationKey = null;
 utilities.lazyLoad(exports, ["ApplicationKey"], () => require("./applicationKey"));

@@ -36,7 +36,7 @@ var __importStar = (this && this.__importStar) || (function () {
 })();
 Object.defineProperty(exports, "__esModule", { value: true });
 exports.Provider = void 0;
-const pulumi = __importStar(require("@pulumi/pulumi"));
+const pulumi = __importStar(require("./pulumi.js"));
 const utilities = __importStar(require("./utilities"));
 /**
  * The provider of the b2 package: which Backblaze account to speak to, and as whom.

@@ -42,7 +42,7 @@ exports.getVersion = getVersion;
 exports.resourceOptsDefaults = resourceOptsDefaults;
 exports.lazyLoad = lazyLoad;
 exports.callAsync = callAsync;
-const runtime = __importStar(require("@pulumi/pulumi/runtime"));
+const runtime = __importStar(require("./pulumi.js").runtime);
 function getEnv(...vars) {
     for (const v of vars) {
         const value = process.env[v];

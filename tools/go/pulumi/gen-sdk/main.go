@@ -7,11 +7,14 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 
+	"github.com/blang/semver"
 	"github.com/pulumi/pulumi/pkg/v3/codegen/nodejs"
 	"github.com/pulumi/pulumi/pkg/v3/codegen/schema"
 )
@@ -36,14 +39,14 @@ func generate(schemaFile, outDir string) error {
 	if err := json.Unmarshal(text, &spec); err != nil {
 		return fmt.Errorf("%s: %w", schemaFile, err)
 	}
-	pkg, diags, err := schema.BindSpec(spec, nil, schema.ValidationOptions{})
+	pkg, diags, err := schema.BindSpec(spec, noPackages{}, schema.ValidationOptions{})
 	if err != nil {
 		return fmt.Errorf("%s: %w", schemaFile, err)
 	}
 	if diags.HasErrors() {
 		return fmt.Errorf("%s: %w", schemaFile, diags)
 	}
-	files, err := nodejs.GeneratePackage("gen-sdk", pkg, nil, nil, false, nil)
+	files, err := nodejs.GeneratePackage("gen-sdk", pkg, nil, nil, false, noPackages{})
 	if err != nil {
 		return fmt.Errorf("%s: %w", schemaFile, err)
 	}
@@ -62,4 +65,32 @@ func generate(schemaFile, outDir string) error {
 		}
 	}
 	return nil
+}
+
+// noPackages loads no other package: a schema here refers to none, and the usual loader would look
+// for plugins in the project around the working directory.
+type noPackages struct{}
+
+var errNoPackages = errors.New("the schema refers to another package")
+
+func (noPackages) LoadPackage(string, *semver.Version) (*schema.Package, error) {
+	return nil, errNoPackages
+}
+
+func (noPackages) LoadPackageV2(
+	context.Context, *schema.PackageDescriptor,
+) (*schema.Package, error) {
+	return nil, errNoPackages
+}
+
+func (noPackages) LoadPackageReference(
+	string, *semver.Version,
+) (schema.PackageReference, error) {
+	return nil, errNoPackages
+}
+
+func (noPackages) LoadPackageReferenceV2(
+	context.Context, *schema.PackageDescriptor,
+) (schema.PackageReference, error) {
+	return nil, errNoPackages
 }

@@ -35,7 +35,7 @@ var __importStar = (this && this.__importStar) || (function () {
     };
 })();
 Object.defineProperty(exports, "__esModule", { value: true });
-const pulumi = __importStar(require("@pulumi/pulumi"));
+const pulumi = __importStar(require("../pulumi.js"));
 const __config = new pulumi.Config("b2");
 Object.defineProperty(exports, "applicationKey", {
     get() {
