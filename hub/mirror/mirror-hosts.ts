@@ -31,6 +31,7 @@
  */
 import { join } from "node:path";
 import { messageOf } from "../errors.ts";
+import { counted } from "../format.ts";
 import type { Progress } from "../progress.ts";
 import { KINDS, pathOf, type Kind, type RepositoryFile } from "../repository/layout.ts";
 import { listRepository, type LocalListing } from "../repository/listing.ts";
@@ -275,7 +276,9 @@ function conclude(pass: Pass): void {
   run.report.snapshots = listing.files.snapshots.count - absent;
   if (pass.held === undefined) return;
   const index = count(missing(run, listing, "index"));
-  run.report.errors.push(`held back ${index} index files and ${absent} snapshots: ${pass.held}`);
+  run.report.errors.push(
+    `held back ${counted(index, "index file")} and ${counted(absent, "snapshot")}: ${pass.held}`,
+  );
 }
 
 /** Says which copies at the target have a wrong size while the hub's is good. */

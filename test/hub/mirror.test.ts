@@ -17,11 +17,7 @@ afterEach(async () => {
 
 describe("mirror", { timeout: 120_000 }, () => {
   it("makes sound copies at both kinds of target and then has nothing to send", async () => {
-    for (const host of world.hosts) {
-      await world.init(host);
-      await world.backup(host, 2_000_000);
-      await world.backup(host);
-    }
+    for (const host of world.hosts) await world.seed(host);
     const first = await world.mirror();
     expect(first.stderr).not.toContain("error");
     expect(first.exitCode).toBe(0);
@@ -54,9 +50,7 @@ describe("mirror", { timeout: 120_000 }, () => {
   });
 
   it("sends keys, config, data, index and snapshots in this order", async () => {
-    await world.init("q");
-    await world.backup("q", 20_000_000);
-    await world.backup("q");
+    await world.seed("q");
     await world.mirror("peer", "--host", "q");
     const posts = world.requests().filter((line) => line.startsWith("POST"));
     expect(posts.every((line) => line.endsWith(" 200"))).toBe(true);
@@ -67,9 +61,7 @@ describe("mirror", { timeout: 120_000 }, () => {
   });
 
   it("keeps at the target what a prune removed at the hub", async () => {
-    await world.init("q");
-    await world.backup("q");
-    await world.backup("q", 1_000_000);
+    await world.seed("q");
     await world.mirror("--host", "q");
     await restic(world, world.at("q"), "forget", "--keep-last", "1", "--prune");
     await world.backup("q");
@@ -83,8 +75,7 @@ describe("mirror", { timeout: 120_000 }, () => {
   });
 
   it("says in a dry run what it would send, and sends nothing", async () => {
-    await world.init("q");
-    await world.backup("q");
+    await world.seed("q");
     const dry = await world.mirror("--dry-run");
     expect(dry.exitCode).toBe(0);
     expect(world.filesAt(world.peerData, "q", "keys")).toEqual([]);
@@ -105,8 +96,7 @@ describe("mirror", { timeout: 120_000 }, () => {
   });
 
   it("fails when the hub has lost a repository that the target has", async () => {
-    await world.init("q");
-    await world.backup("q");
+    await world.seed("q");
     await world.mirror();
     rmSync(world.at("q"), { recursive: true });
     const run = await world.mirror();
@@ -119,9 +109,8 @@ describe("mirror", { timeout: 120_000 }, () => {
   });
 
   it("refuses a target that holds another repository under the host's name", async () => {
-    await world.init("q");
-    await world.backup("q");
-    await world.init("joker");
+    await world.seed("q");
+    await world.seed("joker");
     await world.mirror();
     rmSync(world.at("q"), { recursive: true });
     await world.init("q");
@@ -135,11 +124,11 @@ describe("mirror", { timeout: 120_000 }, () => {
       expect(World.host(run, target, "joker").outcome).toBe("complete");
     }
     expect(world.filesAt(world.peerData, "q", "data")).toEqual(before);
-    expect(world.filesAt(world.peerData, "q", "snapshots")).toHaveLength(1);
+    expect(world.filesAt(world.peerData, "q", "snapshots")).toHaveLength(2);
   });
 
   it("refuses a target with keys of another repository and no config", async () => {
-    await world.init("q");
+    await world.seed("q");
     const name = "ab".repeat(32);
     mkdirSync(join(world.peerData, "q", "keys"), { recursive: true });
     writeFileSync(join(world.peerData, "q", "keys", name), "x");
@@ -149,7 +138,7 @@ describe("mirror", { timeout: 120_000 }, () => {
   });
 
   it("tells a config that was cut short from another repository's", async () => {
-    await world.init("q");
+    await world.seed("q");
     await world.mirror("peer");
     writeFileSync(join(world.peerData, "q", "config"), "");
     const run = await world.mirror("peer");
@@ -158,8 +147,7 @@ describe("mirror", { timeout: 120_000 }, () => {
   });
 
   it("goes on with the other targets when one cannot be reached", async () => {
-    await world.init("q");
-    await world.backup("q");
+    await world.seed("q");
     const peer = world.manifest.targets.peer;
     if (peer?.type === "rest-server") peer.url = "http://127.0.0.1:1/";
     const run = await world.mirror();

@@ -4,7 +4,16 @@
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -49,13 +58,19 @@ async function untilOpen(port: number): Promise<void> {
 }
 
 let built: string | undefined;
+let template: string | undefined;
+
+/** A folder that goes when the tests' process ends. */
+function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), "offsite-hub-test-"));
+  process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
 
 /** The agent as one file, as a hub has it, built anew for each file of tests. */
 function agent(): string {
   if (built !== undefined) return built;
-  const folder = mkdtempSync(join(tmpdir(), "offsite-hub-agent-"));
-  process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
-  built = join(folder, "offsite-hub.mjs");
+  built = join(temporaryFolder(), "offsite-hub.mjs");
   const require =
     "import{createRequire}from'node:module';const require=createRequire(import.meta.url);";
   buildSync({
@@ -158,6 +173,16 @@ export class World {
     return child;
   }
 
+  /** Ends the peer's rest-server. */
+  async stopPeer(): Promise<void> {
+    for (const child of this.#children) {
+      const ended = once(child, "exit");
+      child.kill("SIGKILL");
+      await ended;
+    }
+    this.#children.clear();
+  }
+
   /** The requests that the peer has answered: `POST data 200`, by kind, in their order. */
   requests(): string[] {
     const lines = readFileSync(this.peerLog, "utf8").matchAll(
@@ -192,6 +217,19 @@ export class World {
   /** Makes a host's repository at the hub. */
   async init(host: string): Promise<void> {
     await restic(this, this.at(host), "init");
+  }
+
+  /** Gives a host a repository with two snapshots. Each host's is a copy of the same one. */
+  async seed(host: string): Promise<void> {
+    if (template === undefined) {
+      template = temporaryFolder();
+      await restic(this, template, "init");
+      for (const megabytes of [2, 1]) {
+        writeFileSync(join(this.root, "seed.bin"), randomBytes(megabytes * 1_000_000));
+        await restic(this, template, "backup", "--quiet", join(this.root, "seed.bin"));
+      }
+    }
+    cpSync(template, this.at(host), { recursive: true });
   }
 
   /** Writes new random files of the host and backs them up. */
@@ -251,8 +289,7 @@ export class World {
   }
 
   async close(): Promise<void> {
-    for (const child of this.#children) child.kill("SIGKILL");
-    await setTimeout(50);
+    await this.stopPeer();
     rmSync(this.root, { recursive: true, force: true });
   }
 }
