@@ -50,7 +50,9 @@ export class Blobs {
   deleteUnreferenced(): void {
     for (const shard of readdirSync(this.#directory)) {
       for (const blobId of readdirSync(join(this.#directory, shard))) {
-        if (!this.#references.has(blobId)) rmSync(this.#path(blobId), { force: true });
+        if (!this.#references.has(blobId)) {
+          rmSync(join(this.#directory, shard, blobId), { force: true });
+        }
       }
     }
   }
