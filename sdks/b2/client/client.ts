@@ -185,12 +185,13 @@ export class Client {
         }
         error = toError("b2_authorize_account", answer);
         wait = retryAfter(answer);
-        if (answer.status === 401) throw refused(base, error);
+        if (answer.status === 401 && !isTokenExpired(error)) throw refused(base, error);
       } catch (thrown) {
         if (!(thrown instanceof ConnectionError)) throw thrown;
         error = thrown;
       }
-      if (!isTransient(error) || attempt >= this.#attempts) {
+      const mayPass = isTransient(error) || (error instanceof B2Error && isTokenExpired(error));
+      if (!mayPass || attempt >= this.#attempts) {
         // The next call may find the service back.
         this.#authorization = undefined;
         throw error;

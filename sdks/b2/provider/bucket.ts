@@ -135,16 +135,14 @@ async function create(client: Client, inputs: Properties): Promise<State> {
     }
     throw error;
   }
-  const retention = toRetention(wanted);
-  if (retention && retention.mode !== null) {
-    try {
-      const settings = { defaultRetention: retention };
-      bucket = await updateBucket(client, bucket.bucketId, bucket.revision, settings);
-    } catch (error) {
-      throw new InitFailedError(bucket.bucketId, toOutputs(bucket, inputs), error as Error);
-    }
+  const state = { id: bucket.bucketId, properties: toOutputs(bucket, inputs) };
+  if (!wanted.retention || wanted.retention.mode === "none") return state;
+  // The service takes a default retention for a bucket that is there, not for one to be.
+  try {
+    return { id: state.id, properties: await update(client, state, inputs) };
+  } catch (error) {
+    throw new InitFailedError(state.id, state.properties, error as Error);
   }
-  return { id: bucket.bucketId, properties: toOutputs(bucket, inputs) };
 }
 
 async function read(client: Client, id: string, old?: ReadState): Promise<ReadState | undefined> {
