@@ -1,0 +1,41 @@
+import { defineConfig } from "vitest/config";
+
+/** Tests that stand a whole world up, one file after the other. */
+const serial = (name: string, groupOrder: number) => ({
+  extends: true as const,
+  test: {
+    name,
+    include: [`test/${name}/**/*.test.ts`],
+    fileParallelism: false,
+    testTimeout: 15 * 60_000,
+    hookTimeout: 15 * 60_000,
+    sequence: { groupOrder },
+  },
+});
+
+export default defineConfig({
+  test: {
+    globalSetup: ["test/programs.ts"],
+    // A test that is left out, or one that hides the others, is a failure.
+    allowOnly: false,
+    passWithNoTests: false,
+    teardownTimeout: 60_000,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "unit",
+          include: ["test/**/*.test.ts"],
+          exclude: ["test/e2e/**", "test/conformance/**"],
+          maxWorkers: 2,
+          // Many of these start real programs, on a machine that may be busy.
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      serial("conformance", 1),
+      serial("e2e", 2),
+    ],
+  },
+});
