@@ -190,14 +190,18 @@ describe("a data folder", () => {
     const first = await startB2Emulator({ dataDirectory: directory });
     const master = await Client.authorize(first, first.applicationKeyId, first.applicationKey);
     const bucketId = await master.createBucket("busy-bucket");
-    for (let index = 0; index < 600; index += 1) {
-      await master.ok("update_bucket", {
-        accountId: master.accountId,
-        bucketId,
-        bucketInfo: { n: String(index) },
-      });
-      const { fileId } = await master.put(bucketId, "same");
-      await master.ok("delete_file_version", { fileId, fileName: "same" });
+    const { fileId } = await master.put(bucketId, "gone");
+    await master.ok("delete_file_version", { fileId, fileName: "gone" });
+    for (let batch = 0; batch < 24; batch += 1) {
+      await Promise.all(
+        Array.from({ length: 50 }, async (_, index) =>
+          master.ok("update_bucket", {
+            accountId: master.accountId,
+            bucketId,
+            bucketInfo: { n: String(index) },
+          }),
+        ),
+      );
     }
     await master.put(bucketId, "kept");
     await first.stop();
