@@ -2,6 +2,7 @@ import {
   B2Error,
   CancelledError,
   ConnectionError,
+  hasCode,
   OutcomeUnknownError,
   UserError,
 } from "./errors.ts";
@@ -183,14 +184,15 @@ export class Client {
           this.#current = JSON.parse(answer.body) as Authorization;
           return this.#current;
         }
-        error = toError("b2_authorize_account", answer);
+        const answered = toError("b2_authorize_account", answer);
+        if (answered.status === 401 && !isTokenExpired(answered)) throw refused(base, answered);
+        error = answered;
         wait = retryAfter(answer);
-        if (answer.status === 401 && !isTokenExpired(error)) throw refused(base, error);
       } catch (thrown) {
         if (!(thrown instanceof ConnectionError)) throw thrown;
         error = thrown;
       }
-      const mayPass = isTransient(error) || (error instanceof B2Error && isTokenExpired(error));
+      const mayPass = isTransient(error) || isTokenExpired(error);
       if (!mayPass || attempt >= this.#attempts) {
         // The next call may find the service back.
         this.#authorization = undefined;
@@ -253,8 +255,8 @@ function toError(operation: string, answer: HttpResponse): B2Error {
   return new B2Error(operation, answer.status, text(body.code) || "unknown", text(body.message));
 }
 
-function isTokenExpired(error: B2Error): boolean {
-  return error.status === 401 && ["expired_auth_token", "bad_auth_token"].includes(error.code);
+function isTokenExpired(error: unknown): boolean {
+  return hasCode(error, "expired_auth_token", "bad_auth_token");
 }
 
 function isTransient(error: unknown): error is Error {
