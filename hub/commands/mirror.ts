@@ -15,11 +15,15 @@ interface Options {
   rcloneConfig?: string;
   repositories?: string;
   state?: string;
-  host: string[];
+  host?: string[];
   dryRun?: boolean;
   limitUpload?: number;
   json?: boolean;
   rclone: string;
+  allowRemoval?: boolean;
+  keepDaily: number;
+  keepWeekly: number;
+  keepMonthly: number;
 }
 
 /** `offsite-hub mirror`. */
@@ -48,12 +52,16 @@ export function mirrorCommand(): Command {
     .addOption(
       new Option(
         "--state <dir>",
-        "where the agent keeps its locks (default: $STATE_DIRECTORY, else ~/.local/state/offsite-hub)",
+        "where the agent keeps its locks and notes (default: $STATE_DIRECTORY, else ~/.local/state/offsite-hub)",
       ).env("OFFSITE_STATE"),
     )
-    .option("--host <name>", "only this host; may be given again", collect, [])
+    .option("--host <name>", "only this host; may be given again", collect)
     .option("--dry-run", "say what would be sent and send nothing")
     .option("--limit-upload <KiB/s>", "the most to send to each target", positive)
+    .option("--keep-daily <n>", "the daily snapshots that the hub's prune keeps", whole, 7)
+    .option("--keep-weekly <n>", "the weekly ones", whole, 4)
+    .option("--keep-monthly <n>", "the monthly ones", whole, 6)
+    .option("--allow-removal", "go on although the hub has lost snapshots that it keeps")
     .option("--json", "write one report as JSON to standard output")
     .option("--rclone <program>", "the rclone program", "rclone")
     .addHelpText(
@@ -70,7 +78,7 @@ async function run(targets: string[], options: Options): Promise<void> {
   );
   const repositories = options.repositories ?? manifest.hub.repositories;
   const names = pick("target", targets, Object.keys(manifest.targets));
-  const hosts = pick("host", options.host, Object.keys(manifest.hosts));
+  const hosts = pick("host", options.host ?? [], Object.keys(manifest.hosts));
   const progress = process.stderr.isTTY ? new TerminalProgress(process.stderr) : noProgress;
   const json = options.json === true;
   const log = json ? console.error : console.log;
@@ -91,13 +99,19 @@ async function run(targets: string[], options: Options): Promise<void> {
     hosts,
     repositories,
     state: options.state ?? defaultState(),
+    retention: {
+      daily: options.keepDaily,
+      weekly: options.keepWeekly,
+      monthly: options.keepMonthly,
+    },
+    allowRemoval: options.allowRemoval === true,
     dryRun: options.dryRun === true,
     progress,
-    onHost: (target, host, each) => {
+    onHost: (target, host, each, errors) => {
       progress.clear();
       log(`${target} ${host}: ${summary(each)}`);
       for (const notice of each.notices) log(`${target} ${host}: ${notice}`);
-      for (const error of each.errors) console.error(`error: ${target} ${host}: ${error}`);
+      for (const error of errors) console.error(`error: ${target} ${host}: ${error}`);
     },
   });
   progress.clear();
@@ -146,8 +160,13 @@ function given(value: string | undefined, option: string, variable: string): str
   throw new UsageError(`which file? Give ${option} or set ${variable}`);
 }
 
-function collect(value: string, before: string[]): string[] {
+function collect(value: string, before: string[] = []): string[] {
   return [...before, value];
+}
+
+function whole(value: string): number {
+  if (/^\d{1,6}$/.test(value)) return Number(value);
+  throw new InvalidArgumentError("It must be a whole number.");
 }
 
 function positive(value: string): number {

@@ -1,12 +1,20 @@
 import { join } from "node:path";
 import { messageOf } from "../errors.ts";
-import { size } from "../format.ts";
+import { counted, size } from "../format.ts";
 import type { Progress } from "../progress.ts";
 import { HASHED_KINDS, isFileName } from "../repository/layout.ts";
 import { listRepository } from "../repository/listing.ts";
-import type { CredentialAge, Inventory, Target } from "../targets/target.ts";
+import { StopError, type CredentialAge, type Inventory, type Target } from "../targets/target.ts";
 import { refusal } from "./identity.ts";
 import { lacking, mirrorHosts, type HostRun } from "./mirror-hosts.ts";
+import {
+  arrivals,
+  recall,
+  remember,
+  unexplained,
+  type Arrivals,
+  type Retention,
+} from "./shrinkage.ts";
 import { newHostReport, type HostReport, type TargetReport } from "./report.ts";
 
 /** What to mirror to a target. */
@@ -14,15 +22,22 @@ export interface MirrorTargetOptions {
   readonly hosts: readonly string[];
   /** The hub's folder of repositories. */
   readonly repositories: string;
+  /** The agent's folder for what it remembers. */
+  readonly state: string;
+  readonly retention: Retention;
+  /** Go on although the hub has lost more snapshots than its retention takes. */
+  readonly allowRemoval: boolean;
   readonly dryRun: boolean;
   readonly progress: Progress;
-  /** Called when a host is done with. */
-  readonly onHost: (host: string, report: HostReport) => void;
+  /** Called when a host is done with; `errors` are those that concern it and not the target. */
+  readonly onHost: (host: string, report: HostReport, errors: readonly string[]) => void;
 }
 
 interface Planned extends HostRun {
   readonly files: number;
   readonly bytes: number;
+  /** The hub's snapshots. */
+  readonly arrivals: Arrivals;
 }
 
 /** Mirrors hosts to one target. Whatever goes wrong is in the report. */
@@ -36,12 +51,13 @@ export async function mirrorTarget(
     const done = report.hosts[host];
     if (done === undefined) return;
     done.credential = target.credential(host) ?? null;
-    options.onHost(host, done);
+    const errors = done.errors.filter((error) => !report.errors.includes(error));
+    options.onHost(host, done, errors);
   };
   const inventories = await inventory(target, options.hosts, report);
   const runs: Planned[] = [];
   for (const [host, found] of inventories) {
-    const run = await plan(host, found, report, options);
+    const run = await plan(target, host, found, report, options);
     if (run === undefined) finish(host);
     else runs.push(run);
   }
@@ -51,11 +67,14 @@ export async function mirrorTarget(
     try {
       if (options.dryRun) group.forEach(estimate);
       else if (report.errors.length === 0) await mirrorHosts(target, group, options.progress);
-      else for (const run of group) run.report.errors.push("not tried: the target was given up");
+      else for (const run of group) run.report.errors.push(...report.errors);
     } catch (error) {
       report.errors.push(messageOf(error));
     }
-    for (const run of group) finish(run.host);
+    for (const run of group) {
+      if (run.report.outcome === "complete") rememberSnapshots(target, run, options);
+      finish(run.host);
+    }
   }
   report.credential = worst(Object.values(report.hosts));
   return report;
@@ -70,27 +89,32 @@ async function inventory(
     return await target.inventory(hosts);
   } catch (error) {
     report.errors.push(messageOf(error));
-    return new Map(hosts.map((host) => [host, new Error("the target could not be listed")]));
+    return new Map(hosts.map((host) => [host, new Error(messageOf(error))]));
   }
 }
 
 /** Looks at one host before anything is sent; undefined where nothing is to be done for it. */
 async function plan(
+  target: Target,
   host: string,
   found: Inventory | Error,
-  target: TargetReport,
+  targetReport: TargetReport,
   options: MirrorTargetOptions,
 ): Promise<Planned | undefined> {
-  const report = target.hosts[host] ?? newHostReport();
+  const report = targetReport.hosts[host] ?? newHostReport();
   if (found instanceof Error) {
-    report.errors.push(messageOf(found));
+    const message = messageOf(found);
+    report.errors.push(message);
+    const whole = found instanceof StopError && found.scope === "target";
+    if (whole && !targetReport.errors.includes(message)) targetReport.errors.push(message);
     return undefined;
   }
   const directory = join(options.repositories, host);
   const run: HostRun = { host, directory, inventory: found, report };
   try {
     const listing = await listRepository(directory);
-    const reason = refusal(directory, listing, found);
+    const now = arrivals(directory, listing.files.snapshots);
+    const reason = refusal(directory, listing, found) ?? shrunk(target, host, now, options);
     if (reason !== undefined) {
       report.outcome = "refused";
       report.errors.push(reason);
@@ -101,11 +125,39 @@ async function plan(
       report.notices.push("the host has not backed up to the hub yet");
       return undefined;
     }
-    return { ...run, ...lacking(run, listing) };
+    return { ...run, ...lacking(run, listing), arrivals: now };
   } catch (error) {
     report.errors.push(`cannot list the hub's repository: ${messageOf(error)}`);
     return undefined;
   }
+}
+
+function shrunk(
+  target: Target,
+  host: string,
+  now: Arrivals,
+  options: MirrorTargetOptions,
+): string | undefined {
+  if (options.allowRemoval) return undefined;
+  const before = recall(statePath(target, host, options));
+  const gone = unexplained(before, now, options.retention);
+  if (gone === 0) return undefined;
+  return (
+    `the hub has lost ${counted(gone, "snapshot")} since the last mirror that the retention keeps; the target ` +
+    "still has them. Look into it, then run once with --allow-removal"
+  );
+}
+
+function rememberSnapshots(target: Target, run: Planned, options: MirrorTargetOptions): void {
+  try {
+    remember(statePath(target, run.host, options), run.arrivals);
+  } catch (error) {
+    run.report.notices.push(`cannot remember the snapshots: ${messageOf(error)}`);
+  }
+}
+
+function statePath(target: Target, host: string, options: MirrorTargetOptions): string {
+  return join(options.state, "snapshots", target.name, `${host}.json`);
 }
 
 /**

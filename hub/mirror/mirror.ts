@@ -1,11 +1,12 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Manifest } from "../../config/manifest.ts";
-import { messageOf } from "../errors.ts";
+import { messageOf, UsageError } from "../errors.ts";
 import { takeLock } from "../lock.ts";
 import type { Progress } from "../progress.ts";
 import type { Target } from "../targets/target.ts";
 import { looksLikeRepository, mirrorTarget } from "./mirror-target.ts";
+import type { Retention } from "./shrinkage.ts";
 import type { HostReport, MirrorReport, TargetReport } from "./report.ts";
 
 /** What to mirror, from where to where. */
@@ -19,19 +20,30 @@ export interface MirrorOptions {
   readonly hosts: readonly string[];
   /** The hub's folder of repositories. */
   readonly repositories: string;
-  /** The folder for locks. */
+  /** The folder for locks and for what the agent remembers. */
   readonly state: string;
+  readonly retention: Retention;
+  /** Go on although the hub has lost more snapshots than its retention takes. */
+  readonly allowRemoval: boolean;
   readonly dryRun: boolean;
   readonly progress: Progress;
-  /** Called when a host is done with at a target. */
-  readonly onHost: (target: string, host: string, report: HostReport) => void;
+  /** Called when a host is done with; `errors` are those that concern it and not the target. */
+  readonly onHost: (
+    target: string,
+    host: string,
+    report: HostReport,
+    errors: readonly string[],
+  ) => void;
 }
 
 /**
  * Copies the hosts' repositories to the targets, the targets side by side. One host or target that
  * fails does not stop the others; what failed is in the report.
+ *
+ * @throws UsageError where the hub's folder of repositories cannot be read.
  */
 export async function mirror(options: MirrorOptions): Promise<MirrorReport> {
+  const notices = strangers(options);
   const started = new Date();
   const begin = performance.now();
   const reports = await Promise.all(
@@ -43,7 +55,7 @@ export async function mirror(options: MirrorOptions): Promise<MirrorReport> {
     started: started.toISOString(),
     seconds: (performance.now() - begin) / 1000,
     targets: Object.fromEntries(reports),
-    notices: strangers(options),
+    notices,
   };
 }
 
@@ -59,7 +71,7 @@ async function guarded(
     if (!options.dryRun) release = await takeLock(join(options.state, `${name}.lock`));
     return await mirrorTarget(target, {
       ...options,
-      onHost: (host, report) => options.onHost(name, host, report),
+      onHost: (host, report, errors) => options.onHost(name, host, report, errors),
     });
   } catch (error) {
     return { credential: null, hosts: {}, errors: [messageOf(error)] };
@@ -76,7 +88,7 @@ function strangers({ manifest, repositories }: MirrorOptions): string[] {
       .filter((entry) => entry.isDirectory() && !(entry.name in manifest.hosts))
       .map((entry) => entry.name);
   } catch (error) {
-    return [`cannot read the hub's repositories: ${messageOf(error)}`];
+    throw new UsageError(`cannot read the hub's repositories: ${messageOf(error)}`);
   }
   return folders
     .filter((folder) => looksLikeRepository(entriesOf(join(repositories, folder))))

@@ -1,5 +1,6 @@
 import { lstatSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { messageOf } from "../errors.ts";
 import { parsePath, pathOf, type RepositoryFile } from "../repository/layout.ts";
 import { openIfPresent, RottenFileError, verifyFile } from "../repository/verified-read.ts";
@@ -21,6 +22,7 @@ const BATCH_BYTES = 1024 ** 3;
 const BATCH_FILES = 5000;
 
 const TRIES = 3;
+const PAUSE_MS = 2000;
 const DIRECTORY_NOT_FOUND = 3;
 
 /** How an rclone target is reached. */
@@ -57,16 +59,25 @@ export class RcloneTarget implements Target {
   }
 
   async inventory(hosts: readonly string[]): Promise<Map<string, Inventory | Error>> {
-    const found = new Map<string, Inventory>(hosts.map((host) => [host, emptyInventory()]));
-    const listing = ["lsf", "--recursive", "--fast-list", "--files-only"];
+    // rclone tries a refused key as often as a lost connection, and each try is billed.
+    const listing = [
+      "lsf",
+      "--recursive",
+      "--fast-list",
+      "--files-only",
+      "--low-level-retries",
+      "2",
+    ];
     const format = ["--format", "sph", "--separator", ";", "--hash", "SHA1"];
-    const result = await this.#run([...listing, ...format], (remote) => [remote], {
-      onLine: (line) => addLine(found, line),
-    });
-    if (result.exitCode !== 0 && result.exitCode !== DIRECTORY_NOT_FOUND) {
-      throw new StopError("target", `cannot list it: ${explain(result)}`);
+    for (let attempt = 1; ; attempt += 1) {
+      const found = new Map(hosts.map((host) => [host, emptyInventory()]));
+      const result = await this.#run([...listing, ...format], (remote) => [remote], {
+        onLine: (line) => addLine(found, line),
+      });
+      if (result.exitCode === 0 || result.exitCode === DIRECTORY_NOT_FOUND) return found;
+      if (attempt === TRIES) throw new StopError("target", `cannot list it: ${explain(result)}`);
+      await setTimeout(attempt * PAUSE_MS);
     }
-    return found;
   }
 
   async send(files: Iterable<RepositoryFile>, observer: SendObserver): Promise<void> {

@@ -19,9 +19,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import bcrypt from "bcryptjs";
-import { buildSync } from "esbuild";
 import { execa } from "execa";
 import type { HubCredentials, Manifest, PasswordTrio } from "../../config/manifest.ts";
+import { buildAgent } from "../../tools/build.ts";
 import type { HostReport, MirrorReport } from "../../hub/mirror/report.ts";
 
 export const PASSWORD = "only-for-tests";
@@ -57,7 +57,6 @@ async function untilOpen(port: number): Promise<void> {
   throw new Error(`nothing listens on port ${port}`);
 }
 
-let built: string | undefined;
 let template: string | undefined;
 
 /** A folder that goes when the tests' process ends. */
@@ -68,22 +67,8 @@ function temporaryFolder(): string {
 }
 
 /** The agent as one file, as a hub has it, built anew for each file of tests. */
-function agent(): string {
-  if (built !== undefined) return built;
-  built = join(temporaryFolder(), "offsite-hub.mjs");
-  const require =
-    "import{createRequire}from'node:module';const require=createRequire(import.meta.url);";
-  buildSync({
-    entryPoints: [join(import.meta.dirname, "../../hub/main.ts")],
-    outfile: built,
-    bundle: true,
-    platform: "node",
-    format: "esm",
-    target: "node20",
-    banner: { js: require },
-  });
-  return built;
-}
+const agent = join(temporaryFolder(), "offsite-hub.mjs");
+await buildAgent(agent);
 
 /** What a run of the agent came to. */
 export interface Run {
@@ -260,7 +245,7 @@ export class World {
       OFFSITE_RCLONE_CONFIG: join(this.root, "rclone.conf"),
       STATE_DIRECTORY: join(this.root, "state"),
     };
-    const command = [agent(), "mirror", "--json", ...args];
+    const command = [agent, "mirror", "--json", ...args];
     return execa(process.execPath, command, { env, reject: false, detached: true });
   }
 
