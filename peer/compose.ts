@@ -16,6 +16,8 @@ export interface ComposeOptions {
   /** The directory of the htpasswd file on the peer. */
   readonly auth: string;
   readonly maxSizeGiB: number;
+  /** Seconds between two health checks; also what a start takes at least. 10 when left out. */
+  readonly healthSeconds?: number;
 }
 
 /** Where a client on the peer itself reaches a server that listens on `listen`. */
@@ -72,7 +74,7 @@ export function composeFile(options: ComposeOptions): string {
           ],
           healthcheck: {
             test: ["CMD", "/bin/sh", "-c", probe],
-            interval: "10s",
+            interval: `${options.healthSeconds ?? 10}s`,
             timeout: "5s",
             retries: 3,
             start_period: "5s",

@@ -14,6 +14,8 @@ export interface PeerServer {
   readonly maxSizeGiB: number;
   /** The htpasswd file's content. */
   readonly htpasswd: string;
+  /** Seconds between two health checks. */
+  readonly healthSeconds?: number;
 }
 
 const installScript = readFileSync(new URL("install.sh", import.meta.url), "utf8");

@@ -157,7 +157,7 @@ export class Scenario {
   /** A second preview has nothing to change, and neither has a second update. */
   async previewAgain(): Promise<string> {
     await this.#stack.must(["preview", "--expect-no-changes", "--diff"]);
-    await this.#stack.must(["up", "--yes", "--expect-no-changes"]);
+    await this.#stack.must(["up", "--yes", "--skip-preview", "--expect-no-changes"]);
     return "no change";
   }
 
