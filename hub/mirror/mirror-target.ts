@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { messageOf } from "../errors.ts";
 import { counted, size } from "../format.ts";
 import type { Progress } from "../progress.ts";
-import { HASHED_KINDS, isFileName } from "../repository/layout.ts";
+import { HASHED_KINDS } from "../repository/layout.ts";
 import { listRepository } from "../repository/listing.ts";
 import { StopError, type CredentialAge, type Inventory, type Target } from "../targets/target.ts";
 import { refusal } from "./identity.ts";
@@ -223,9 +223,4 @@ function sum(runs: readonly Planned[], what: "files" | "bytes"): number {
 function worst(reports: readonly HostReport[]): CredentialAge | null {
   const ages = reports.map((report) => report.credential);
   return (["previous", "next", "current"] as const).find((age) => ages.includes(age)) ?? null;
-}
-
-/** Folders of the hub that look like repositories, for the sake of those nobody mirrors. */
-export function looksLikeRepository(entries: readonly string[]): boolean {
-  return entries.includes("config") && entries.includes("keys") && !entries.some(isFileName);
 }

@@ -5,7 +5,7 @@ import { messageOf, UsageError } from "../errors.ts";
 import { takeLock } from "../lock.ts";
 import type { Progress } from "../progress.ts";
 import type { Target } from "../targets/target.ts";
-import { looksLikeRepository, mirrorTarget } from "./mirror-target.ts";
+import { mirrorTarget } from "./mirror-target.ts";
 import type { Retention } from "./shrinkage.ts";
 import type { HostReport, MirrorReport, TargetReport } from "./report.ts";
 
@@ -81,6 +81,7 @@ async function guarded(
   }
 }
 
+/** Names repositories of the hub that no host of the manifest owns, for nobody mirrors them. */
 function strangers({ manifest, repositories }: MirrorOptions): string[] {
   let folders: string[];
   try {
@@ -91,7 +92,7 @@ function strangers({ manifest, repositories }: MirrorOptions): string[] {
     throw new UsageError(`cannot read the hub's repositories: ${messageOf(error)}`);
   }
   return folders
-    .filter((folder) => looksLikeRepository(entriesOf(join(repositories, folder))))
+    .filter((folder) => entriesOf(join(repositories, folder)).includes("config"))
     .map(
       (folder) =>
         `the repository "${folder}" belongs to no host of the manifest and is not mirrored`,

@@ -10,6 +10,17 @@ export class RateLimit {
     this.#bytesPerMs = bytesPerSecond / 1000;
   }
 
+  /**
+   * Cuts a chunk into what may be sent in a quarter of a second, so that a connection is never
+   * silent for so long that its other end gives it up.
+   */
+  *slices(chunk: Buffer): Generator<Buffer> {
+    const length = Math.max(1024, Math.min(chunk.length, Math.floor(this.#bytesPerMs * 250)));
+    for (let start = 0; start < chunk.length; start += length) {
+      yield chunk.subarray(start, start + length);
+    }
+  }
+
   /** Resolves when so many bytes may be sent. */
   async take(bytes: number): Promise<void> {
     if (this.#bytesPerMs === Infinity) return;

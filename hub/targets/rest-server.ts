@@ -219,9 +219,11 @@ export class RestServerTarget implements Target {
   ): AsyncGenerator<Buffer> {
     try {
       for await (const chunk of verifiedChunks(open, name)) {
-        await this.#limit.take(chunk.length);
-        yield chunk;
-        observer.bytes(chunk.length);
+        for (const slice of this.#limit.slices(chunk)) {
+          await this.#limit.take(slice.length);
+          yield slice;
+          observer.bytes(slice.length);
+        }
       }
     } catch (error) {
       onUnreadable(error);
