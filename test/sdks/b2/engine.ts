@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { execa } from "execa";
 import type { B2Emulator } from "../../../sandbox/b2/index.ts";
@@ -24,12 +24,14 @@ export interface StateResource {
 /** A project with a program of its own, a file backend and one stack. */
 export interface Project {
   folder: string;
-  /** Replaces the program: the body of a module that has `b2` and `pulumi`. */
+  /** Replaces the program: the body of a module that has `b2`. */
   program(body: string): Promise<void>;
   /** Runs Pulumi; fails the test unless `mayFail` is set. */
   run(args: string[], options?: { mayFail?: boolean; env?: Record<string, string> }): Promise<Run>;
   /** The resources of the package, secrets in clear text. */
   resources(): Promise<StateResource[]>;
+  /** Forgets all that was deployed, as a new stack would. */
+  reset(): Promise<void>;
   remove(): Promise<void>;
 }
 
@@ -96,9 +98,14 @@ export async function startProject(emulator: B2Emulator): Promise<Project> {
       };
       return (state.deployment.resources ?? []).filter(({ type }) => type.startsWith("b2:"));
     },
+    async reset() {
+      await rm(path.join(folder, "state"), { recursive: true });
+      await cp(path.join(folder, "new"), path.join(folder, "state"), { recursive: true });
+    },
     remove: () => rm(folder, { recursive: true, force: true }),
   };
   await project.program("");
   await project.run(["stack", "init", "test"]);
+  await cp(path.join(folder, "state"), path.join(folder, "new"), { recursive: true });
   return project;
 }
