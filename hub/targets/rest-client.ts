@@ -1,7 +1,8 @@
 import { setTimeout } from "node:timers/promises";
-import { Pool, type Dispatcher } from "undici";
+import type { Dispatcher } from "undici";
 import type { PasswordTrio } from "../../config/manifest.ts";
 import { messageOf } from "../errors.ts";
+import { HttpPool } from "./http-pool.ts";
 import { StopError, type CredentialAge } from "./target.ts";
 
 /** How patient the client is. Times in milliseconds. */
@@ -37,7 +38,7 @@ export class TransientError extends Error {
 /** Connections to one rest-server, shared by its repositories. */
 export class RestConnection {
   readonly patience: Patience;
-  readonly #pool: Pool;
+  readonly #pool: HttpPool;
   readonly #path: string;
   readonly #url: string;
 
@@ -47,7 +48,7 @@ export class RestConnection {
     this.patience = patience;
     this.#url = url;
     this.#path = parsed.pathname;
-    this.#pool = new Pool(parsed.origin, {
+    this.#pool = new HttpPool(parsed.origin, {
       connections,
       connect: { timeout: patience.connect },
       headersTimeout: patience.idle,
