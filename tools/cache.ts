@@ -30,9 +30,12 @@ const RECORD = "record.json";
 /** The cache below one directory. */
 export class ProgramCache {
   readonly directory: string;
+  readonly #staleAfter: number;
 
-  constructor(directory: string) {
+  /** @param staleAfter - Milliseconds after which the lock of a holder that died is taken over. */
+  constructor(directory: string, staleAfter = 30_000) {
     this.directory = directory;
+    this.#staleAfter = staleAfter;
   }
 
   /** The folder of an entry. */
@@ -102,7 +105,7 @@ export class ProgramCache {
 
   /**
    * Runs an action while no other process, and nobody else in this one, holds the same lock. A lock
-   * whose holder died is taken over after 30 seconds.
+   * whose holder died is taken over after a while.
    *
    * @param onWait - Called once when somebody else holds the lock.
    */
@@ -121,8 +124,8 @@ export class ProgramCache {
       try {
         release = await lockfile.lock(file, {
           realpath: false,
-          stale: 30_000,
-          update: 5_000,
+          stale: this.#staleAfter,
+          update: Math.min(5_000, this.#staleAfter / 2),
           // Our own entry is only ever put in place by a rename, so a second holder harms nothing.
           onCompromised: () => undefined,
         });

@@ -55,6 +55,8 @@ export interface World {
   cache?: string;
   modules?: string;
   packages?: PackageManager;
+  /** Milliseconds after which the lock of a run that was killed is taken over. */
+  staleLocksAfter?: number;
 }
 
 /**
@@ -147,7 +149,7 @@ class Ensurer {
     this.#catalogue = world.catalogue ?? PROGRAMS;
     this.#report = options.onProgress ?? (() => undefined);
     this.#surroundings = {
-      cache: new ProgramCache(world.cache ?? cacheDirectory()),
+      cache: new ProgramCache(world.cache ?? cacheDirectory(), world.staleLocksAfter),
       downloader: new Downloader(),
       packages: world.packages ?? new Apt(),
       platform: currentPlatform(),

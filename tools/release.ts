@@ -4,7 +4,7 @@ import { chmod, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { Readable, Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { setTimeout as sleep } from "node:timers/promises";
+import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import { unzipSync } from "fflate";
 import { Parser } from "tar";
 import unbzip2 from "unbzip2-stream";
@@ -172,8 +172,21 @@ async function decompressBzip2(body: Buffer): Promise<Buffer> {
       done();
     },
   });
-  await pipeline(Readable.from([body]), unbzip2() as unknown as NodeJS.ReadWriteStream, collect);
+  await pipeline(
+    Readable.from(inPieces(body)),
+    unbzip2() as unknown as NodeJS.ReadWriteStream,
+    collect,
+  );
   return Buffer.concat(chunks);
+}
+
+/** So that decompressing, which takes seconds, does not keep locks and timers waiting. */
+async function* inPieces(body: Buffer): AsyncGenerator<Buffer> {
+  const PIECE = 1 << 18;
+  for (let at = 0; at < body.length; at += PIECE) {
+    yield body.subarray(at, at + PIECE);
+    await nextTurn();
+  }
 }
 
 function readZip(body: Buffer, wanted: ReadonlySet<string>): Map<string, Buffer> {
