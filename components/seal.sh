@@ -36,7 +36,8 @@ EOF
   sops)
     need sops
     # No configuration: the nearest .sops.yaml may have no rule for this file, or another one.
-    sops --config /dev/null --encrypt --age "$(printf '%s' "$RECIPIENTS" | tr '\n' ',')" \
+    # The pipe: sops opens /dev/stdin by its name, which only works for pipes and files.
+    cat | sops --config /dev/null --encrypt --age "$(printf '%s' "$RECIPIENTS" | tr '\n' ',')" \
       --input-type binary --output-type binary /dev/stdin >"$temporary"
     ;;
   plain)

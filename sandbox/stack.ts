@@ -47,18 +47,21 @@ export class Stack {
   constructor(world: World, options: StackOptions) {
     this.name = options.name;
     this.#options = options;
-    this.#folder = world.folder("stack");
+    this.#folder = world.folder("stacks", options.name);
     copyFileSync(join(PROJECT, "Pulumi.yaml"), join(this.#folder, "Pulumi.yaml"));
     this.configFile = join(this.#folder, `Pulumi.${options.name}.yaml`);
-    const plugins = world.folder("pulumi", "plugins");
+    const plugins = world.folder("pulumi", options.name, "plugins");
     for (const [name, program] of Object.entries(options.plugins)) {
       mkdirSync(join(plugins, name));
       symlinkSync(program, join(plugins, name, basename(program)));
     }
     this.env = {
       PULUMI_BACKEND_URL: `file://${world.folder("state")}`,
-      PULUMI_HOME: world.folder("pulumi"),
-      PULUMI_CONFIG_PASSPHRASE_FILE: world.file("passphrase", randomBytes(24).toString("hex")),
+      PULUMI_HOME: world.folder("pulumi", options.name),
+      PULUMI_CONFIG_PASSPHRASE_FILE: world.file(
+        `passphrase-${options.name}`,
+        randomBytes(24).toString("hex"),
+      ),
       PULUMI_SKIP_UPDATE_CHECK: "true",
       PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
       ...options.env,

@@ -1,0 +1,246 @@
+/** The program under the real engine: what a preview says, what an update writes, what it leaves alone. */
+import { randomBytes } from "node:crypto";
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { execa } from "execa";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { startB2Emulator, type B2Emulator } from "../../sandbox/b2/index.ts";
+import { makeHosts, unseal, type Host } from "../../sandbox/hosts.ts";
+import { Stack } from "../../sandbox/stack.ts";
+import { PROJECT, World } from "../../sandbox/world.ts";
+import { commandPluginOnPath, ensurePrograms } from "../../tools/index.ts";
+
+const world = new World();
+const bundle = join(world.directory, "bundle");
+let emulator: B2Emulator;
+let hosts: Host[];
+
+/** A program on PATH that notes that it was started, and is otherwise the one that it stands for. */
+function noticed(name: string, real: string): { folder: string; mark: string } {
+  const folder = world.folder(`noticed-${name}`);
+  const mark = join(folder, "started");
+  writeFileSync(join(folder, name), `#!/bin/sh\n: > '${mark}'\nexec '${real}' "$@"\n`, {
+    mode: 0o755,
+  });
+  return { folder, mark };
+}
+
+function newStack(
+  name: string,
+  config: Record<string, unknown>,
+  path = process.env.PATH ?? "",
+): Stack {
+  return new Stack(world, {
+    name: `${name}-${world.id}`,
+    config,
+    secrets: { "fort-offsite:credentialSeed": randomBytes(32).toString("hex") },
+    env: {
+      B2_APPLICATION_KEY_ID: emulator.applicationKeyId,
+      B2_APPLICATION_KEY: emulator.applicationKey,
+      B2_ENDPOINT: emulator.url,
+      NODE_OPTIONS: "--import tsx",
+      PATH: path,
+    },
+    plugins: {
+      "resource-command-v1.2.1": join(PROJECT, "sandbox/plugins/command/pulumi-resource-command"),
+    },
+  });
+}
+
+function config(
+  change: { names?: string[]; generations?: Record<string, number>; format?: string } = {},
+) {
+  const { names = ["q", "ursula", "raishan"], generations = {}, format = "age" } = change;
+  const chosen = hosts.filter(({ name }) => names.includes(name));
+  return {
+    "fort-offsite:hub": {
+      host: "ursula",
+      url: "https://backup.fort.example",
+      repositories: "/var/lib/restic-repos",
+    },
+    "fort-offsite:hosts": Object.fromEntries(
+      chosen.map(({ name, key, sizeGiB }) => [
+        name,
+        { key, sizeGiB, generation: generations[name] ?? 1 },
+      ]),
+    ),
+    "fort-offsite:targets": {
+      cloud: { type: "b2", bucket: `fort-test-${world.id}`, endpoint: emulator.url },
+    },
+    "fort-offsite:seal": { format, directory: bundle, operators: [] },
+  };
+}
+
+/** Every file of the bundle with its bytes. */
+function files(): Map<string, string> {
+  if (!existsSync(bundle)) return new Map();
+  return new Map(
+    readdirSync(bundle, { recursive: true, encoding: "utf8" })
+      .filter((name) => statSync(join(bundle, name)).isFile())
+      .map((name) => [name, readFileSync(join(bundle, name), "base64")]),
+  );
+}
+
+function changedFiles(before: ReadonlyMap<string, string>): string[] {
+  const after = files();
+  return [...new Set([...before.keys(), ...after.keys()])]
+    .filter((name) => before.get(name) !== after.get(name))
+    .sort();
+}
+
+beforeAll(async () => {
+  emulator = await startB2Emulator({ dataDirectory: world.folder("b2") });
+  hosts = await makeHosts(world);
+});
+
+afterAll(async () => {
+  await emulator.stop();
+  expect(await world.cleanup.run()).toEqual([]);
+});
+
+describe("a config with ten mistakes", () => {
+  it("is answered with ten lines and no resource", async () => {
+    const stack = newStack("wrong", {
+      "fort-offsite:hub": { host: "Ursula", url: "ftp://x", repositories: "here" },
+      "fort-offsite:hosts": { q: { key: "ssh-dss AAAA", sizeGiB: -1 }, locks: 5 },
+      "fort-offsite:targets": { cloud: { type: "tape" } },
+      "fort-offsite:seal": { format: "zip", directory: "..", surplus: 1 },
+    });
+    await stack.create();
+    const calls = emulator.stats().operations;
+    const { output, exitCode } = await stack.run(["preview"]);
+    expect(exitCode).not.toBe(0);
+    const lines = output.split("\n").map((line) => line.trim());
+    const start = lines.findIndex((line) => line.includes("Invalid stack config"));
+    const problems = lines.slice(start + 1).filter((line) => /^[a-zA-Z0-9.]+: /.test(line));
+    const places = new Set(problems.map((line) => line.split(": ")[0]));
+    expect([...places]).toEqual(
+      expect.arrayContaining([
+        "hub.host",
+        "hub.url",
+        "hub.repositories",
+        "hosts.q.key",
+        "hosts.q.sizeGiB",
+        "hosts.locks",
+        "targets.cloud.type",
+        "seal.format",
+        "seal.directory",
+        "seal.surplus",
+      ]),
+    );
+    expect(output).not.toMatch(/\bat .*\.ts:\d+/);
+    expect(emulator.stats().operations).toEqual(calls);
+  });
+});
+
+describe("the bundle on disk", () => {
+  let stack: Stack;
+  beforeAll(async () => {
+    stack = newStack("bundle", config());
+    await stack.create();
+    await stack.must(["up", "--yes", "--skip-preview"]);
+  });
+
+  it("is sealed so that each machine can open its own files and no other's", async () => {
+    const [q, raishan] = ["q", "raishan"].map((name) => hosts.find((host) => host.name === name));
+    const file = join(bundle, "hosts", "q.env.age");
+    expect(await unseal(file, q?.identityFile ?? "")).toContain("RESTIC_REST_USERNAME=q\n");
+    await expect(unseal(file, raishan?.identityFile ?? "")).rejects.toThrow();
+    await expect(unseal(join(bundle, "rclone.conf.age"), q?.identityFile ?? "")).rejects.toThrow();
+  });
+
+  it("keeps its bytes when nothing changed", async () => {
+    const before = files();
+    await stack.must(["up", "--yes", "--skip-preview", "--expect-no-changes"]);
+    expect(changedFiles(before)).toEqual([]);
+  });
+
+  it("changes, when a host is rotated, where that host's credentials are", async () => {
+    const before = files();
+    stack.configure(config({ generations: { q: 2 } }));
+    const preview = await stack.must(["preview", "--diff"]);
+    expect(preview).toContain("hosts/q.env");
+    expect(preview).not.toContain("hosts/raishan.env");
+    await stack.must(["up", "--yes", "--skip-preview"]);
+    expect(changedFiles(before)).toEqual(["hosts/q.env.age", "hub.htpasswd.age"]);
+  });
+
+  it("loses the file of a host that is removed, and gains it back", async () => {
+    stack.configure(config({ names: ["q", "ursula"], generations: { q: 2 } }));
+    await stack.must(["up", "--yes", "--skip-preview"]);
+    expect(existsSync(join(bundle, "hosts/raishan.env.age"))).toBe(false);
+    expect(existsSync(join(bundle, "hosts/q.env.age"))).toBe(true);
+    stack.configure(config({ generations: { q: 2 } }));
+    await stack.must(["up", "--yes", "--skip-preview"]);
+    expect(existsSync(join(bundle, "hosts/raishan.env.age"))).toBe(true);
+  });
+
+  it("moves from one format to another and leaves nothing of the first", async () => {
+    stack.configure(config({ generations: { q: 2 }, format: "plain" }));
+    await stack.must(["up", "--yes", "--skip-preview"]);
+    expect([...files().keys()].filter((name) => name.endsWith(".age"))).toEqual([]);
+    expect(statSync(join(bundle, "rclone.conf")).mode & 0o777).toBe(0o600);
+    expect(readFileSync(join(bundle, "hosts/q.env"), "utf8")).toContain("RESTIC_REST_USERNAME=q\n");
+    expect(await stack.must(["preview", "--expect-no-changes"])).toContain("unchanged");
+  });
+
+  it("can be sealed by sops and opened with a host's key", async () => {
+    stack.configure(config({ generations: { q: 2 }, format: "sops" }));
+    await stack.must(["up", "--yes", "--skip-preview"]);
+    const raishan = hosts.find(({ name }) => name === "raishan");
+    const { stdout } = await execa(
+      "sops",
+      [
+        "--config",
+        "/dev/null",
+        "--decrypt",
+        "--input-type",
+        "binary",
+        "--output-type",
+        "binary",
+        join(bundle, "hosts/raishan.env.sops"),
+      ],
+      {
+        env: {
+          SOPS_AGE_KEY_FILE: raishan?.identityFile ?? "",
+          SOPS_AGE_SSH_PRIVATE_KEY_FILE: raishan?.identityFile ?? "",
+        },
+        reject: false,
+      },
+    );
+    expect(stdout).toContain("RESTIC_REST_USERNAME=raishan\n");
+  });
+
+  it("goes with the stack, while the bucket with the backups stays", async () => {
+    await stack.must(["destroy", "--yes", "--skip-preview"]);
+    expect([...files().keys()]).toEqual([]);
+    expect(emulator.stats().operations.b2_delete_bucket ?? 0).toBe(0);
+  });
+});
+
+describe("official plugins on PATH", () => {
+  it("are used in the place of what the sandbox brings", async () => {
+    const programs = await ensurePrograms(["pulumi-language-nodejs"]);
+    const official = await commandPluginOnPath();
+    const command = noticed(
+      "pulumi-resource-command",
+      official ?? join(PROJECT, "sandbox/plugins/command/pulumi-resource-command"),
+    );
+    const language = noticed(
+      "pulumi-language-nodejs",
+      programs.get("pulumi-language-nodejs")?.path ?? "",
+    );
+    const path = `${command.folder}:${language.folder}:${process.env.PATH ?? ""}`;
+    const stack = newStack("official", config({ format: "plain" }), path);
+    await stack.create();
+    stack.configure({
+      "fort-offsite:targets": {
+        cloud: { type: "b2", bucket: `fort-other-${world.id}`, endpoint: emulator.url },
+      },
+    });
+    await stack.must(["up", "--yes", "--skip-preview"]);
+    expect(existsSync(command.mark)).toBe(true);
+    expect(existsSync(language.mark)).toBe(true);
+    await stack.must(["destroy", "--yes", "--skip-preview"]);
+  });
+});
