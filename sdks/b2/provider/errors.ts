@@ -22,7 +22,7 @@ export function toStatus(error: unknown): Partial<ServiceError> {
   if (!(error instanceof InitFailedError)) return { code, details: message, message };
   const detail = new providerProto.ErrorResourceInitFailed()
     .setId(error.id)
-    .setProperties(encode(error.properties, new Set()))
+    .setProperties(encode(error.properties, error.secrets))
     .setReasonsList([message]);
   const packed = new anyProto.Any();
   packed.pack(detail.serializeBinary(), "pulumirpc.ErrorResourceInitFailed");

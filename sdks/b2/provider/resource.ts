@@ -46,6 +46,8 @@ export class InitFailedError extends Error {
   override readonly name = "InitFailedError";
   readonly id: string;
   readonly properties: Properties;
+  /** Names of properties that are secret; set where that is known. */
+  secrets: ReadonlySet<string> = new Set();
 
   constructor(id: string, properties: Properties, cause: Error) {
     super(cause.message, { cause });

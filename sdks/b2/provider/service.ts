@@ -10,7 +10,7 @@ import type { Problem } from "./check.ts";
 import { changedConfig, checkConfig, toCredentials } from "./config.ts";
 import { toStatus } from "./errors.ts";
 import { getAccountInfo, getApplicationKey, getBucket, type Invocable } from "./functions.ts";
-import type { ReadState, Resource, State } from "./resource.ts";
+import { InitFailedError, type ReadState, type Resource, type State } from "./resource.ts";
 import { toDiffResponse, withoutIgnored } from "./response.ts";
 import { decode, encode, type Received } from "./wire.ts";
 
@@ -96,8 +96,13 @@ export function makeService(options: ServiceOptions): UntypedServiceImplementati
         const properties = resource.preview(inputs.values);
         return response.setProperties(outputs(resource, properties, inputs));
       }
-      const { id, properties } = await resource.create(await connect(), inputs.values);
-      return response.setId(id).setProperties(outputs(resource, properties, inputs));
+      try {
+        const { id, properties } = await resource.create(await connect(), inputs.values);
+        return response.setId(id).setProperties(outputs(resource, properties, inputs));
+      } catch (error) {
+        if (error instanceof InitFailedError) error.secrets = inputs.secrets;
+        throw error;
+      }
     }),
 
     read: unary(async (request: InstanceType<typeof providerProto.ReadRequest>) => {
