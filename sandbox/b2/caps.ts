@@ -1,15 +1,20 @@
+import { z } from "zod";
+
 import { B2Error } from "./errors.ts";
 import { type Counters, transactionClass } from "./stats.ts";
 
-/** The account's caps; null is no cap. */
-export interface CapSettings {
+const cap = z.int().min(0).nullable();
+const capSchema = z.strictObject({
   /** Of all versions and parts stored. */
-  storageBytes: number | null;
+  storageBytes: cap,
   /** Of calls of class B since the counters were last reset. */
-  classB: number | null;
+  classB: cap,
   /** Of calls of class C since the counters were last reset. */
-  classC: number | null;
-}
+  classC: cap,
+});
+
+/** The account's caps; null is no cap. */
+export type CapSettings = z.infer<typeof capSchema>;
 
 /** The caps that an account's owner may set on the web site. */
 export class Caps {
@@ -19,8 +24,11 @@ export class Caps {
     return { ...this.#settings };
   }
 
+  /** @throws Error when it is not a set of caps, saying what is allowed */
   set(settings: Partial<CapSettings>): void {
-    this.#settings = { ...this.#settings, ...settings };
+    const result = capSchema.safeParse({ ...this.#settings, ...settings });
+    if (!result.success) throw new Error(`Not caps:\n${z.prettifyError(result.error)}`);
+    this.#settings = result.data;
   }
 
   /** @throws B2Error 403 `storage_cap_exceeded` */

@@ -155,6 +155,15 @@ describe("caps", () => {
     expect((await master.upload(bucketId, "b", "6789")).status).toBe(200);
   });
 
+  it("are refused over HTTP when they make no sense", async () => {
+    const response = await fetch(`${setup.emulator.url}/emulator/caps`, {
+      method: "POST",
+      body: JSON.stringify({ storageBytes: -1 }),
+    });
+    expect(response.status).toBe(400);
+    expect(setup.emulator.caps.get().storageBytes).toBeNull();
+  });
+
   it("end calls of a class at so many", async () => {
     setup.emulator.caps.set({ classC: 2 });
     const codes: unknown[] = [];

@@ -1,3 +1,7 @@
+import { once } from "node:events";
+import { type IncomingMessage, request } from "node:http";
+import { setImmediate } from "node:timers/promises";
+
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
@@ -118,6 +122,54 @@ describe("uploads", () => {
       names.map(async (name) => (await master.download(`/file/files-many/${name}`)).text()),
     );
     expect(contents).toEqual(names);
+  });
+
+  it("leave nothing behind when the client goes away in the middle", async () => {
+    const { emulator, master } = setup;
+    const before = emulator.stats().storedBytes;
+    const target = await master.ok("get_upload_url", { bucketId });
+    const upload = request(target.uploadUrl, {
+      method: "POST",
+      headers: {
+        Authorization: target.authorizationToken,
+        "Content-Length": 1_000_000,
+        "Content-Type": "b2/x-auto",
+        "X-Bz-Content-Sha1": "do_not_verify",
+        "X-Bz-File-Name": "half",
+      },
+    });
+    const failed = once(upload, "error");
+    emulator.resetStats();
+    upload.write(Buffer.alloc(500_000));
+    while (emulator.stats().bytesIn < 500_000) await setImmediate();
+    upload.destroy(new Error("gone"));
+    await failed;
+    while (Object.keys(emulator.stats().statuses).length === 0) await setImmediate();
+    expect(await master.names(bucketId)).not.toContain("half");
+    expect(emulator.stats().storedBytes).toBe(before);
+    // The token is free again.
+    const again = await post(target.uploadUrl, "whole", {
+      Authorization: target.authorizationToken,
+      "Content-Type": "b2/x-auto",
+      "X-Bz-Content-Sha1": "do_not_verify",
+      "X-Bz-File-Name": "whole",
+    });
+    expect(again.status).toBe(200);
+  });
+
+  it("keep dots in a name that a URL would take away", async () => {
+    const { emulator, master } = setup;
+    await master.put(bucketId, "dots/../name", "dotted");
+    const { hostname, port } = new URL(emulator.url);
+    const download = request({
+      hostname,
+      port,
+      path: "/file/files-bucket/dots/../name",
+      headers: { Authorization: master.token },
+    }).end();
+    const [response] = (await once(download, "response")) as [IncomingMessage];
+    expect(response.statusCode).toBe(200);
+    response.resume();
   });
 
   it("keep any name and content that B2 allows", async () => {
