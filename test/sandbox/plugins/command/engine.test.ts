@@ -48,11 +48,6 @@ async function pulumi(args: string[], program: object = {}) {
   });
 }
 
-async function stdout(): Promise<unknown> {
-  const result = await pulumi(["stack", "output", "--json"]);
-  return (JSON.parse(result.stdout) as { stdout: unknown }).stdout;
-}
-
 test("goes through a whole life under the real engine", async () => {
   const { port, user, hostKey, privateKey } = sshd;
   const connection = { host: "127.0.0.1", port, user, hostKey, privateKey };
@@ -68,12 +63,9 @@ test("goes through a whole life under the real engine", async () => {
   expect(up.exitCode, up.all).toBe(0);
   // The engine warns when PATH leads to another language host than lies beside it.
   expect(up.all).not.toContain("from $PATH");
-  expect(await stdout()).toEqual({ a: "hush-hush", b: "1", c: "over-there" });
-
-  const state = await pulumi(["stack", "export"]);
-  expect(state.stdout).toContain(`"stderr": "there"`);
-  expect(state.stdout).not.toContain(privateKey.split("\n")[1]);
-
+  for (const output of ['a: "hush-hush"', 'b: "1"', 'c: "over-there"']) {
+    expect(up.all).toContain(output);
+  }
   const again = await pulumi(["preview", "--expect-no-changes"], program);
   expect(again.exitCode, again.all).toBe(0);
 
@@ -84,13 +76,15 @@ test("goes through a whole life under the real engine", async () => {
     },
     remote: program.remote,
   };
-  const preview = await pulumi(["preview"], changed);
-  expect(preview.all).toMatch(/command:local:Command +a +update +\[diff: ~stdin\]/);
-  expect(preview.all).toMatch(/command:local:Command +b +replace +\[diff: ~triggers\]/);
-  expect(preview.all).not.toContain("of-tomorrow");
-  const second = await pulumi(["up", "--yes", "--skip-preview"], changed);
+  const second = await pulumi(["up", "--yes"], changed);
   expect(second.exitCode, second.all).toBe(0);
-  expect(await stdout()).toEqual({ a: "of-tomorrow", b: "1", c: "over-there" });
+  expect(second.all).toMatch(/command:local:Command +a +update +\[diff: ~stdin\]/);
+  expect(second.all).toMatch(/command:local:Command +b +replace +\[diff: ~triggers\]/);
+  expect(second.all).toContain('a: "hush-hush" => "of-tomorrow"');
+
+  const state = await pulumi(["stack", "export"]);
+  expect(state.stdout).toContain(`"stderr": "there"`);
+  expect(state.stdout).not.toContain(privateKey.split("\n")[1]);
 
   const failing = { local: { a: { ...changed.local.a, create: "echo why; exit 3" } } };
   const failed = await pulumi(["up", "--yes", "--skip-preview"], failing);
