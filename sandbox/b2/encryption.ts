@@ -32,6 +32,7 @@ export function parseFileEncryption(value: Json | null, bucket: BucketRecord): E
 /** @returns the encryption asked for in an upload's headers, as JSON, or null */
 export function encryptionHeaders(headers: Headers): Json | null {
   const algorithm = headers["x-bz-server-side-encryption"];
+  if (algorithm?.toLowerCase() === "none") return { mode: "none" };
   if (algorithm !== undefined) return { mode: "SSE-B2", algorithm };
   if (headers["x-bz-server-side-encryption-customer-algorithm"] === undefined) return null;
   return {

@@ -122,6 +122,39 @@ describe("rclone", () => {
   });
 });
 
+describe("rclone in a test mode", () => {
+  it.each(["fail_some_uploads", "expire_some_account_authorization_tokens"])(
+    "gets over %s",
+    async (mode) => {
+      const { name, bucketId } = await bucket();
+      const names = Array.from({ length: 6 }, (_, index) => `f${index}`);
+      const source = await world.write(mode, Object.fromEntries(names.map((file) => [file, file])));
+      world.emulator.resetStats();
+      await world.rclone(
+        "copy",
+        source,
+        `master:${name}`,
+        "--b2-test-mode",
+        mode,
+        "--retries-sleep",
+        "10ms",
+      );
+      expect(await world.master.versions(bucketId)).toEqual(names.map((file) => `upload ${file}`));
+      const { statuses } = world.emulator.stats();
+      expect((statuses[401] ?? 0) + (statuses[503] ?? 0)).toBeGreaterThan(0);
+    },
+  );
+
+  it("stops at a cap that is forced, and says so", async () => {
+    const { name } = await bucket();
+    const source = await world.write("capped", { a: "a" });
+    const copy = ["copy", source, `master:${name}`, "--b2-test-mode", "force_cap_exceeded"];
+    const { exitCode, stderr } = await world.run("rclone", ...copy);
+    expect(exitCode).not.toBe(0);
+    expect(stderr).toContain("cap_exceeded");
+  });
+});
+
 describe("rclone with a key that cannot delete, for one bucket", () => {
   it("copies, hides and cannot destroy", async () => {
     const { name, bucketId } = await bucket();

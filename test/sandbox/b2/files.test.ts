@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { type IncomingMessage, request } from "node:http";
 import { setImmediate } from "node:timers/promises";
@@ -418,7 +419,6 @@ describe("encryption with the customer's key", () => {
   });
 
   it("gives the file back to whoever brings the key, and never tells it", async () => {
-    const { createHash } = await import("node:crypto");
     const md5 = createHash("md5").update(Buffer.from(key, "base64")).digest("base64");
     const { master } = setup;
     const file = await master.put(bucketId, "sse-c", "secret", headers(key, md5));

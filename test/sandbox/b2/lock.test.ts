@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
-import { type Answer, type Client, type Result, type Setup, setUp } from "./harness.ts";
+import { type Answer, Client, type Result, type Setup, setUp } from "./harness.ts";
 
 const day = 24 * 60 * 60 * 1000;
 
@@ -191,7 +191,6 @@ describe("lock settings", () => {
 // The clock that ends retention ends tokens too.
 async function reauthorize(): Promise<void> {
   const { emulator } = setup;
-  const { Client } = await import("./harness.ts");
   const fresh = await Client.authorize(
     emulator,
     emulator.applicationKeyId,
