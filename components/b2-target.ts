@@ -146,7 +146,7 @@ export class B2Target extends pulumi.ComponentResource implements OffsiteTarget 
     return new b2.Bucket(
       `${name}-bucket`,
       {
-        bucketName: target.bucket,
+        bucketName: this.#inRegion(target),
         bucketType: "allPrivate",
         defaultServerSideEncryption: { mode: "SSE-B2", algorithm: "AES256" },
         lifecycleRules: [{ fileNamePrefix: "", daysFromHidingToDeleting: target.keepHiddenDays }],
@@ -154,5 +154,18 @@ export class B2Target extends pulumi.ComponentResource implements OffsiteTarget 
       // The backups outlive the stack.
       { parent: this, retainOnDelete: true },
     );
+  }
+
+  /** The bucket's name, once the account is known to be where the config says. */
+  #inRegion({ bucket, region }: B2TargetConfig): pulumi.Input<string> {
+    if (region === undefined) return bucket;
+    return b2.getAccountInfoOutput({}, { parent: this }).s3ApiUrl.apply((url) => {
+      // https://s3.eu-central-003.backblazeb2.com: the one place where the account's region shows.
+      if (url.includes(`//s3.${region}.`)) return bucket;
+      throw new pulumi.ResourceError(
+        `targets.${this.targetName}.region: got "${region}", but the account keeps its data at ${url}. Use a key of an account in that region, or correct the config`,
+        this,
+      );
+    });
   }
 }

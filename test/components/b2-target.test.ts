@@ -8,7 +8,10 @@ import { named, recordRegistrations, settle, valueOf, type Registration } from "
 const { hosts } = parseStackConfig(raw(validConfig()), "test");
 const KEY = "b2:index/applicationKey:ApplicationKey";
 
-function newTarget(generation: number, endpoint?: string): B2Target {
+function newTarget(
+  generation: number,
+  { endpoint, region }: { endpoint?: string; region?: string } = {},
+): B2Target {
   return new B2Target("cloud", {
     stack: "test",
     hosts,
@@ -19,6 +22,7 @@ function newTarget(generation: number, endpoint?: string): B2Target {
       keepHiddenDays: 30,
       generation,
       ...(endpoint !== undefined && { endpoint }),
+      ...(region !== undefined && { region }),
     },
   });
 }
@@ -90,7 +94,7 @@ describe("a B2 target", () => {
   });
 
   it("gives the hub a remote for each of its keys", async () => {
-    const target = newTarget(1, "http://127.0.0.1:1");
+    const target = newTarget(1, { endpoint: "http://127.0.0.1:1" });
     const remotes = await valueOf(target.rcloneRemotes);
     expect(remotes.map(({ name }) => name)).toEqual([
       "cloud",
@@ -117,5 +121,11 @@ describe("a B2 target", () => {
 
   it("tells the public nothing of its generation and its keys", () => {
     expect(newTarget(1).manifest).toEqual(newTarget(5).manifest);
+  });
+
+  it("makes the bucket when the account is in the region that the config names", async () => {
+    newTarget(1, { region: "eu-central-003" });
+    await settle();
+    expect(named(registrations, "cloud-bucket").inputs.bucketName).toBe("family-fort-backups");
   });
 });

@@ -133,6 +133,27 @@ describe("a config with ten mistakes", () => {
   });
 });
 
+describe("an account in another region than the config names", () => {
+  it("ends the preview with one clear line, and nothing is made", async () => {
+    const stack = newStack("region", {
+      ...config(),
+      "fort-offsite:targets": {
+        cloud: {
+          type: "b2",
+          bucket: `fort-region-${world.id}`,
+          endpoint: emulator.url,
+          region: "us-west-004",
+        },
+      },
+    });
+    await stack.create();
+    const { output, exitCode } = await stack.run(["preview"]);
+    expect(exitCode).not.toBe(0);
+    expect(output).toContain('targets.cloud.region: got "us-west-004", but the account keeps');
+    expect(emulator.stats().operations.b2_create_bucket ?? 0).toBe(0);
+  });
+});
+
 describe("the bundle on disk", () => {
   let stack: Stack;
   beforeAll(async () => {
