@@ -3,7 +3,7 @@ import emptyProto from "google-protobuf/google/protobuf/empty_pb.js";
 import pluginProto from "@pulumi/pulumi/proto/plugin_pb.js";
 import providerProto from "@pulumi/pulumi/proto/provider_pb.js";
 import type { Client, Credentials } from "../client/client.ts";
-import { CancelledError } from "../client/errors.ts";
+import { CancelledError, UserError } from "../client/errors.ts";
 import { applicationKeyResource } from "./applicationKey.ts";
 import { bucketResource } from "./bucket.ts";
 import type { Problem } from "./check.ts";
@@ -51,6 +51,18 @@ export function makeService(options: ServiceOptions): UntypedServiceImplementati
     getPluginInfo: unary(() => new pluginProto.PluginInfo().setVersion(options.version)),
 
     attach: unary(() => new emptyProto.Empty()),
+
+    // A state of the bridged provider says that the package is made by parameterization. It is this
+    // one all the same, so such a state is taken over as it is.
+    parameterize: unary((request: InstanceType<typeof providerProto.ParameterizeRequest>) => {
+      const asked = request.getValue();
+      if (asked?.getName() !== "b2") {
+        throw new UserError("The b2 provider takes no parameters; it serves the package b2 only.");
+      }
+      return new providerProto.ParameterizeResponse()
+        .setName("b2")
+        .setVersion(asked.getVersion() || options.version);
+    }),
 
     getSchema: unary(async () =>
       new providerProto.GetSchemaResponse().setSchema(await options.schema()),

@@ -170,6 +170,6 @@ describe("the answer to the engine", () => {
       .getDetaileddiffMap()
       .getEntryList()
       .map(([path]) => path);
-    expect(paths).toEqual(["bucketName", "bucketInfo.a"]);
+    expect(paths).toEqual(["bucketInfo.a", "bucketName"]);
   });
 });

@@ -1,3 +1,5 @@
+import { writeFile } from "node:fs/promises";
+import path from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { deleteBucket, findBucket, updateBucket } from "../../../sdks/b2/client/buckets.ts";
 import { deleteKey, listKeys } from "../../../sdks/b2/client/keys.ts";
@@ -219,6 +221,41 @@ describe("an import", { timeout }, () => {
   });
 });
 
+describe("a state of the bridged provider", { timeout }, () => {
+  it("is taken over without a change", async () => {
+    await project.program(program());
+    await project.run(up);
+    const { output } = await project.run(["stack", "export"]);
+    const state = JSON.parse(output) as {
+      deployment: {
+        resources: { type: string; inputs?: Values; outputs?: Values }[];
+      };
+    };
+    type Values = Record<string, unknown>;
+    for (const resource of state.deployment.resources) {
+      if (resource.type === "pulumi:providers:b2") {
+        // As pulumi package add terraform-provider Backblaze/b2 has it.
+        resource.inputs = {
+          ...resource.inputs,
+          __internal: {
+            name: "terraform-provider",
+            version: "1.0.1",
+            parameterization: Buffer.from('{"remote":{}}').toString("base64"),
+          },
+        };
+      } else if (resource.type.startsWith("b2:")) {
+        resource.inputs = { __defaults: [], ...resource.inputs };
+        resource.outputs = { ...resource.outputs, __meta: '{"schema_version":"0"}' };
+      }
+    }
+    const file = path.join(project.folder, "bridged.json");
+    await writeFile(file, JSON.stringify(state));
+    await project.run(["stack", "import", "--file", file]);
+    await project.run(["preview", "--expect-no-changes"]);
+    await project.run([...up, "--expect-no-changes"]);
+  });
+});
+
 describe("a failure in the middle", { timeout }, () => {
   it("leaves no orphan when the answer of a new key is lost and the user runs up again", async () => {
     await project.program(program());
@@ -237,7 +274,12 @@ describe("a failure in the middle", { timeout }, () => {
           mode: "governance", period: { duration: 3, unit: "days" } } }],`,
       }),
     );
-    world.emulator.faults.add({ operation: "update_bucket", kind: "reset", count: 6 });
+    world.emulator.faults.add({
+      operation: "update_bucket",
+      kind: "too-many-requests",
+      retryAfterSeconds: 0,
+      count: 6,
+    });
     const first = await project.run(up, { mayFail: true });
     expect(first.failed).toBe(true);
     const { id } = await stateOf(":Bucket");
