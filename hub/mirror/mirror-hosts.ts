@@ -34,7 +34,7 @@ import { messageOf } from "../errors.ts";
 import { counted } from "../format.ts";
 import type { Progress } from "../progress.ts";
 import { KINDS, pathOf, type Kind, type RepositoryFile } from "../repository/layout.ts";
-import { listRepository, type LocalListing } from "../repository/listing.ts";
+import { fileCount, listRepository, type LocalListing } from "../repository/listing.ts";
 import { openIfPresent, RottenFileError, verifyFile } from "../repository/verified-read.ts";
 import { StopError, type Inventory, type SendResult, type Target } from "../targets/target.ts";
 import type { HostReport } from "./report.ts";
@@ -313,12 +313,6 @@ function isDamaged(run: HostRun, file: RepositoryFile): boolean {
 function markPresent(run: HostRun, file: RepositoryFile): void {
   if (file.kind === "config") run.inventory.config = { size: file.size };
   else run.inventory.files[file.kind].set(file.name, file.size);
-}
-
-function fileCount(listing: LocalListing): number {
-  const { keys, data, index, snapshots } = listing.files;
-  const config = listing.config === undefined ? 0 : 1;
-  return keys.count + data.count + index.count + snapshots.count + config;
 }
 
 function count(files: Iterable<unknown>): number {

@@ -1,7 +1,7 @@
 import { lstatSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { setImmediate, setTimeout } from "node:timers/promises";
-import { HASHED_KINDS, isFileName, pathOf, type HashedKind } from "./layout.ts";
+import { isFileName, pathOf, type HashedKind } from "./layout.ts";
 import { NameTable } from "./name-table.ts";
 
 /** What a host's repository at the hub holds, as far as it is mirrored. */
@@ -28,9 +28,11 @@ export async function listRepository(directory: string): Promise<LocalListing> {
   return { config, files: { keys, data, index, snapshots } };
 }
 
-/** The files' sizes together, in bytes. */
-export function bytesOf(listing: LocalListing): number {
-  return HASHED_KINDS.reduce((sum, kind) => sum + listing.files[kind].bytes, listing.config ?? 0);
+/** How many files a listing has. */
+export function fileCount(listing: LocalListing): number {
+  const { keys, data, index, snapshots } = listing.files;
+  const config = listing.config === undefined ? 0 : 1;
+  return keys.count + data.count + index.count + snapshots.count + config;
 }
 
 // The clock that stamps folders ticks every few milliseconds: a change within the tick of the last
