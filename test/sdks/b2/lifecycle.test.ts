@@ -267,6 +267,37 @@ describe("a failure in the middle", { timeout }, () => {
     await project.run(["preview", "--expect-no-changes"]);
   });
 
+  it("goes on when a new bucket and then a new key could not even be looked for", async () => {
+    await project.program(program());
+    // The service acts but cannot say so, and does not answer the question whether it did.
+    const lose = (create: string, list: string) => {
+      const fault = { kind: "service-unavailable", retryAfterSeconds: 0, count: null } as const;
+      world.emulator.faults.add(
+        { ...fault, operation: create, when: "after" },
+        // The first look comes before the creation.
+        { ...fault, operation: list, skip: 1 },
+      );
+    };
+    lose("create_bucket", "list_buckets");
+    const first = await project.run(up, { mayFail: true });
+    expect(first.output).toContain("not known whether it was carried out");
+    expect((await stateOf(":Bucket")).id).toBe("unresolved:lifecycle-bucket");
+    world.emulator.faults.clear();
+
+    lose("create_key", "list_keys");
+    const second = await project.run(up, { mayFail: true });
+    expect(second.output).toContain("not known whether it was carried out");
+    expect((await stateOf(":Bucket")).id).toBe((await bucketNamed("lifecycle-bucket")).bucketId);
+    world.emulator.faults.clear();
+    expect(await keyNames()).toEqual(["lifecycle-key"]);
+
+    await project.run(up);
+    const [key] = await listKeys(world.client());
+    expect(await keyNames()).toEqual(["lifecycle-key"]);
+    expect((await stateOf(":ApplicationKey")).id).toBe(key?.applicationKeyId);
+    await project.run(["preview", "--expect-no-changes"]);
+  });
+
   it("goes on from a bucket whose retention could not be set", async () => {
     await project.program(
       bucketProgram({
