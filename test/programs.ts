@@ -6,13 +6,16 @@ import path from "node:path";
 import type { TestProject } from "vitest/node";
 import { binDirectory, ensurePrograms, PROGRAM_NAMES, type ProgramName } from "../tools/index.ts";
 
-/** The generator runs in `npm run check`; a Docker engine and what goes with it is for e2e. */
-const NOT_FOR_UNITS: readonly ProgramName[] = ["gen-sdk", "docker", "dockerd", "docker-compose"];
+/**
+ * The generator runs in `npm run check`. An engine is for the sandbox to find or start: where one
+ * runs already, no `dockerd` is needed.
+ */
+const NEVER: readonly ProgramName[] = ["gen-sdk", "dockerd"];
+const FOR_E2E: readonly ProgramName[] = ["docker", "docker-compose"];
 
 export default async function setup(project: TestProject): Promise<void> {
-  const names = PROGRAM_NAMES.filter((name) =>
-    project.name === "e2e" ? name !== "gen-sdk" : !NOT_FOR_UNITS.includes(name),
-  );
+  const left = project.name === "e2e" ? NEVER : [...NEVER, ...FOR_E2E];
+  const names = PROGRAM_NAMES.filter((name) => !left.includes(name));
   const programs = await ensurePrograms(names, {
     onProgress: ({ program, step, done }) => {
       if (!done) console.log(`${program}: ${step}`);

@@ -3,33 +3,19 @@ import { createHash } from "node:crypto";
 import { chmod } from "node:fs/promises";
 import path from "node:path";
 import pLimit from "p-limit";
-import type { EntryRecord, ProgramCache } from "./cache.ts";
+import type { EntryRecord } from "./cache.ts";
 import { DiskFullError, isDiskFull } from "./errors.ts";
 import { buildGoModule, digestOfModule } from "./go-module.ts";
-import type { PackageManager } from "./packages.ts";
-import type { Platform } from "./platform.ts";
-import type { ProgramName, ProgramSpec } from "./programs.ts";
-import { installRelease, type Downloader } from "./release.ts";
-
-/** What getting a program needs of the world. */
-export interface Surroundings {
-  cache: ProgramCache;
-  downloader: Downloader;
-  packages: PackageManager;
-  platform: Platform | undefined;
-  /** The folder that holds our Go modules. */
-  modules: string;
-  /** PATH, for the command `go`. */
-  path: string;
-  signal?: AbortSignal | undefined;
-}
+import type { ProgramSpec } from "./programs.ts";
+import { installRelease } from "./release.ts";
+import type { Surroundings } from "./surroundings.ts";
 
 /** Go builds use all processors already. */
 const oneBuild = pLimit(1);
 
 /** The name of a program's entry in the cache. It changes with everything that decides its bytes. */
 export async function entryKey(
-  name: ProgramName,
+  name: string,
   spec: ProgramSpec,
   { modules, platform }: Pick<Surroundings, "modules" | "platform">,
 ): Promise<string> {
@@ -47,7 +33,7 @@ export async function entryKey(
  * @throws DiskFullError; whatever the signal was aborted with.
  */
 export async function acquire(
-  name: ProgramName,
+  name: string,
   spec: ProgramSpec,
   key: string,
   surroundings: Surroundings,
@@ -81,7 +67,7 @@ export async function acquire(
 }
 
 function* waysTo(
-  name: ProgramName,
+  name: string,
   spec: ProgramSpec,
   key: string,
   surroundings: Surroundings,

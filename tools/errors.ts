@@ -23,7 +23,7 @@ export class MissingProgramsError extends Error {
 export class DiskFullError extends Error {
   override name = "DiskFullError";
 
-  constructor(name: ProgramName, cache: string) {
+  constructor(name: string, cache: string) {
     super(
       `No space is left on the disk of ${cache}, where ${name} was being put. Building all programs ` +
         "needs about 6 GB with Go's own caches. Free some, or set FORT_OFFSITE_CACHE to a folder on another disk.",
@@ -58,7 +58,7 @@ function describe(missing: readonly MissingProgram[], catalogue: Catalogue): str
   if (system.length > 0) commands.push(`Install with: ${installCommand(system)}`);
   if (needsGo) {
     commands.push(
-      "What is built from source needs Go 1.26.3 or newer: https://go.dev/dl/, or put the programs on PATH.",
+      "What is built from source needs Go: https://go.dev/dl/. Or put the programs on PATH yourself.",
     );
   }
   return ["Programs are missing:", ...lines, ...commands].join("\n");

@@ -71,13 +71,13 @@ export async function buildGoModule(
   // one is not to be had (see "Go Toolchains" in Go's documentation).
   const version = await execa("go", ["version"], common);
   options.signal?.throwIfAborted();
-  if (version.code === "ENOENT") {
-    throw new GoBuildError("there is no Go on PATH");
-  }
   if (version.failed) {
-    const wanted = /^go (\S+)/m.exec(await readFile(path.join(folder, "go.mod"), "utf8"))?.[1];
+    const goMod = await readFile(path.join(folder, "go.mod"), "utf8");
+    const wanted = /^go (\S+)/m.exec(goMod)?.[1] ?? "any version";
     throw new GoBuildError(
-      `the Go on PATH is older than the ${wanted ?? "version"} that is needed: ${lastLine(version.stderr)}`,
+      version.code === "ENOENT"
+        ? `there is no Go on PATH (${wanted} or newer)`
+        : `the Go on PATH is older than the ${wanted} that is needed: ${lastLine(version.stderr)}`,
     );
   }
   const result = await execa(

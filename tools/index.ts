@@ -5,19 +5,25 @@
  */
 import { createHash, randomUUID } from "node:crypto";
 import { mkdir, readlink, realpath, rename, rm, symlink } from "node:fs/promises";
-import os from "node:os";
 import path from "node:path";
-import { acquire, entryKey, type Surroundings } from "./acquire.ts";
-import { ProgramCache, type MadeFrom } from "./cache.ts";
+import { acquire, entryKey } from "./acquire.ts";
+import type { MadeFrom } from "./cache.ts";
 import { MissingProgramsError, type MissingProgram } from "./errors.ts";
-import { findCommandPlugin, searchPath, type Search } from "./lookup.ts";
-import { Apt, type PackageManager } from "./packages.ts";
-import { cacheDirectory, currentPlatform, isExecutable } from "./platform.ts";
+import { searchPath, type Search } from "./lookup.ts";
+import { cacheDirectory, isExecutable } from "./platform.ts";
 import { PROGRAMS, type Catalogue, type ProgramName, type ProgramSpec } from "./programs.ts";
-import { Downloader } from "./release.ts";
+import {
+  surroundingsOf,
+  type EnsureOptions,
+  type ProgressEvent,
+  type Surroundings,
+  type World,
+} from "./surroundings.ts";
 
+export { commandPluginOnPath, ensureCommandPlugin } from "./plugins.ts";
 export { MissingProgramsError } from "./errors.ts";
 export { cacheDirectory } from "./platform.ts";
+export type { EnsureOptions, ProgressEvent, World } from "./surroundings.ts";
 export { PROGRAM_NAMES, type ProgramName } from "./programs.ts";
 
 /** A program that is ready to run. */
@@ -30,33 +36,6 @@ export interface Program {
   origin: "path" | "cache" | "release" | "go-module" | "package";
   /** For one out of the cache: how it was first had. */
   madeFrom?: MadeFrom;
-}
-
-/** What is being done for a program, to be shown to the user. */
-export interface ProgressEvent {
-  program: ProgramName;
-  /** For people: "downloading", "building (about 4 minutes)", "found on PATH". */
-  step: string;
-  /** True with the last event of a program that is ready. */
-  done: boolean;
-}
-
-/** Options of {@link ensurePrograms}. */
-export interface EnsureOptions {
-  onProgress?: (event: ProgressEvent) => void;
-  signal?: AbortSignal;
-  /** The PATH to look in; process.env.PATH without it. */
-  path?: string;
-}
-
-/** What a test puts in the place of the real world. */
-export interface World {
-  catalogue?: Catalogue;
-  cache?: string;
-  modules?: string;
-  packages?: PackageManager;
-  /** Milliseconds after which the lock of a run that was killed is taken over. */
-  staleLocksAfter?: number;
 }
 
 /**
@@ -83,18 +62,6 @@ export async function locateProgram(
   world: World = {},
 ): Promise<Program | undefined> {
   return (await new Ensurer(options, world).locate(name)).program;
-}
-
-/**
- * Finds the official `command` plugin on PATH or in Pulumi's plugin folder.
- *
- * @returns Its path, or undefined when the stand-in of the sandbox is needed.
- */
-export async function commandPluginOnPath(
-  options: Pick<EnsureOptions, "path"> = {},
-): Promise<string | undefined> {
-  const home = process.env.PULUMI_HOME ?? path.join(os.homedir(), ".pulumi");
-  return await findCommandPlugin(options.path ?? process.env.PATH ?? "", home);
 }
 
 /**
@@ -148,15 +115,7 @@ class Ensurer {
   constructor(options: EnsureOptions, world: World) {
     this.#catalogue = world.catalogue ?? PROGRAMS;
     this.#report = options.onProgress ?? (() => undefined);
-    this.#surroundings = {
-      cache: new ProgramCache(world.cache ?? cacheDirectory(), world.staleLocksAfter),
-      downloader: new Downloader(),
-      packages: world.packages ?? new Apt(),
-      platform: currentPlatform(),
-      modules: world.modules ?? path.join(import.meta.dirname, "go"),
-      path: options.path ?? process.env.PATH ?? "",
-      signal: options.signal,
-    };
+    this.#surroundings = surroundingsOf(options, world);
   }
 
   async ensure(names: readonly ProgramName[]): Promise<Map<ProgramName, Program>> {

@@ -1,5 +1,6 @@
 /** Finds programs that the machine has already, and asks them for their version. */
-import { readdir, realpath } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { realpath } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { execa } from "execa";
@@ -89,36 +90,31 @@ export async function judge(file: string, spec: ProgramSpec): Promise<Found | st
 }
 
 /**
- * Finds the official `command` plugin where the engine would: on PATH, else in Pulumi's own plugin
- * folder. When there is one, Pulumi.yaml must not name the stand-in, because the engine takes a
- * plugin that the project names before any other.
+ * Finds a plugin where the engine would: on PATH in any version, else in Pulumi's own folder in
+ * exactly the version that the SDK names (`getPluginInfoAndPath` and `SelectCompatiblePlugin` in
+ * pulumi/sdk v3.246.0, go/common/workspace/plugins.go). A plugin that Pulumi.yaml names goes before
+ * both.
  *
+ * @param name - Such as "command".
+ * @param searchPath - PATH, empty where the engine is told to ignore it.
  * @returns The path of the plugin's executable.
  */
-export async function findCommandPlugin(
+export async function findResourcePlugin(
+  name: string,
+  version: string,
   searchPath: string,
   pulumiHome: string,
 ): Promise<string | undefined> {
-  const executable = "pulumi-resource-command";
+  const executable = `pulumi-resource-${name}`;
   for (const directory of searchPath.split(path.delimiter)) {
     const file = path.join(directory, executable);
     if (path.isAbsolute(directory) && (await isExecutable(file))) return file;
   }
-  const folder = path.join(pulumiHome, "plugins");
-  const entries = await readdir(folder).catch(() => [] as string[]);
-  const versions = entries
-    .map((entry) => /^resource-command-v(.+)$/.exec(entry)?.[1])
-    .filter((version) => version !== undefined)
-    .filter((version) => semver.satisfies(version, ">=1.0.0 <2"))
-    .sort(semver.rcompare);
-  for (const version of versions) {
-    const plugin = path.join(folder, `resource-command-v${version}`);
-    // The engine leaves this file beside a plugin that it has not installed completely.
-    if (entries.includes(`resource-command-v${version}.partial`)) continue;
-    const file = path.join(plugin, executable);
-    if (await isExecutable(file)) return file;
-  }
-  return undefined;
+  const folder = path.join(pulumiHome, "plugins", `resource-${name}-v${version}`);
+  // The engine leaves this file beside a plugin that it has not installed completely.
+  if (existsSync(`${folder}.partial`)) return undefined;
+  const file = path.join(folder, executable);
+  return (await isExecutable(file)) ? file : undefined;
 }
 
 function isInside(file: string, folder: string): boolean {

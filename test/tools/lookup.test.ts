@@ -1,7 +1,7 @@
-import { mkdir, symlink } from "node:fs/promises";
+import { mkdir, rm, symlink } from "node:fs/promises";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { findCommandPlugin, probeVersion, searchPath } from "../../tools/lookup.ts";
+import { findResourcePlugin, probeVersion, searchPath } from "../../tools/lookup.ts";
 import { needsDynamicLinker } from "../../tools/platform.ts";
 import { ensurePrograms } from "../../tools/index.ts";
 import { script, SPEC, World } from "./world.ts";
@@ -62,22 +62,21 @@ describe("PATH", () => {
   });
 });
 
-describe("the official command plugin", () => {
-  test("is found on PATH, else as the newest complete one in Pulumi's folder", async () => {
+describe("a resource plugin", () => {
+  test("is found on PATH, else complete in Pulumi's folder in exactly the SDK's version", async () => {
     const home = folder("home");
-    expect(await findCommandPlugin(world.bin, home)).toBeUndefined();
+    const find = () => findResourcePlugin("command", "1.2.1", world.bin, home);
     const install = (version: string) =>
       world.program(`home/plugins/resource-command-v${version}/pulumi-resource-command`, "");
-    await install("0.9.0");
-    await install("2.0.0");
-    expect(await findCommandPlugin(world.bin, home)).toBeUndefined();
-    const old = await install("1.0.1");
-    await install("1.10.0");
-    await world.write("home/plugins/resource-command-v1.10.0.partial", "");
-    expect(await findCommandPlugin(world.bin, home)).toBe(old);
-    const next = await install("1.9.0");
-    expect(await findCommandPlugin(world.bin, home)).toBe(next);
+    await install("1.2.0");
+    await install("1.3.0");
+    expect(await find()).toBeUndefined();
+    const file = await install("1.2.1");
+    expect(await find()).toBe(file);
     const ambient = await world.program("bin/pulumi-resource-command", "");
-    expect(await findCommandPlugin(world.bin, home)).toBe(ambient);
+    expect(await find()).toBe(ambient);
+    await rm(ambient);
+    await world.write("home/plugins/resource-command-v1.2.1.partial", "");
+    expect(await find()).toBeUndefined();
   });
 });
