@@ -2,7 +2,7 @@
 import { cpSync, mkdirSync, symlinkSync } from "node:fs";
 import { basename, join } from "node:path";
 import { execa } from "execa";
-import { waitFor, type World } from "./world.ts";
+import { isRoot, waitFor, type World } from "./world.ts";
 
 /** A container engine and how a shell reaches it. */
 export interface Engine {
@@ -43,7 +43,7 @@ export async function startEngine(world: World, programs: EnginePrograms): Promi
   const version = await answers(running);
   if (version !== undefined) return { host: running, config, own: false, version };
 
-  if (process.getuid?.() !== 0) {
+  if (!isRoot()) {
     throw new Error(
       `No Docker engine answers at ${running}, and only root can start one. Start Docker, or run this as root`,
     );

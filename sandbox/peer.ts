@@ -5,7 +5,7 @@ import { userInfo } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
 import type { Engine } from "./engine.ts";
-import { freePort, waitFor, type World } from "./world.ts";
+import { freePort, isRoot, waitFor, type World } from "./world.ts";
 
 /** How the operator reaches the peer. */
 export interface Peer {
@@ -32,13 +32,24 @@ export function publicKey(privateKeyFile: string): string {
 /** sshd will not start as root without the directory to which it gives up its privileges. */
 function makePrivilegeSeparation(world: World): void {
   const directory = "/run/sshd";
-  if (process.getuid?.() !== 0 || existsSync(directory)) return;
+  if (!isRoot() || existsSync(directory)) return;
   mkdirSync(directory, { mode: 0o755 });
   world.cleanup.add(directory, () => rmSync(directory, { recursive: true, force: true }));
 }
 
+/** The peer's script needs root's rights: as root, or through a sudo that asks nothing. */
+async function needRoot(): Promise<void> {
+  if (isRoot()) return;
+  const { exitCode } = await execa("sudo", ["-n", "true"], { reject: false });
+  if (exitCode === 0) return;
+  throw new Error(
+    "The peer's server is installed with root's rights. Run this as root, or let this user use sudo without a password",
+  );
+}
+
 /** Starts the peer's OpenSSH daemon on a free port of the loopback address. */
 export async function startPeer(world: World, sshd: string, engine: Engine): Promise<Peer> {
+  await needRoot();
   const folder = world.folder("ssh");
   const hostKeyFile = await newSshKey(join(folder, "host"), "peer");
   const privateKeyFile = await newSshKey(join(folder, "operator"), "operator");

@@ -43,7 +43,7 @@ const atOnce = pLimit(2);
 
 /** The sandbox's cluster, from nothing to restored. Its methods are the steps, in their order. */
 export class Scenario {
-  readonly hostReports = new Map<string, HostReport>();
+  readonly #hostReports = new Map<string, HostReport>();
   refusals: Refusal[] = [];
   leaks: string[] = [];
   readonly #world: World;
@@ -65,6 +65,10 @@ export class Scenario {
 
   get programs(): ReadonlyMap<ProgramName, Program> {
     return this.#programs;
+  }
+
+  get hostReports(): HostReport[] {
+    return this.#hosts.flatMap(({ name }) => this.#hostReports.get(name) ?? []);
   }
 
   get bundle(): string {
@@ -186,7 +190,7 @@ export class Scenario {
       const snapshots = JSON.parse(
         await restic(this.#world, host, env, ["snapshots", "--json"]),
       ) as unknown[];
-      this.hostReports.set(host.name, {
+      this.#hostReports.set(host.name, {
         host: host.name,
         files: fingerprint(host.data).length,
         snapshots: snapshots.length,
@@ -254,10 +258,10 @@ export class Scenario {
         );
         restored[target] = JSON.stringify(fingerprint(destination)) === JSON.stringify(before);
       }
-      const report = this.hostReports.get(host.name);
-      if (report !== undefined) this.hostReports.set(host.name, { ...report, restored });
+      const report = this.#hostReports.get(host.name);
+      if (report !== undefined) this.#hostReports.set(host.name, { ...report, restored });
     });
-    const wrong = [...this.hostReports.values()].filter(({ restored }) =>
+    const wrong = [...this.#hostReports.values()].filter(({ restored }) =>
       targets.some((target) => restored[target] !== true),
     );
     if (wrong.length > 0)

@@ -111,7 +111,7 @@ function makeReport(): SandboxReport {
       ]),
     ),
     steps,
-    hosts: [...scenario.hostReports.values()],
+    hosts: scenario.hostReports,
     refusals: scenario.refusals,
     leaks: scenario.leaks,
     b2Calls: scenario.b2Calls,

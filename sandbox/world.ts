@@ -89,8 +89,16 @@ async function unmountBelow(directory: string): Promise<void> {
   for (const place of mounts) await execa("umount", ["--lazy", place], { reject: false });
 }
 
+/** Whether this process may do what only root may. */
+export function isRoot(): boolean {
+  return process.getuid?.() === 0;
+}
+
 async function removeDirectory(directory: string): Promise<void> {
   await unmountBelow(directory);
+  // The peer's files belong to root, and to the server.
+  if (!isRoot())
+    await execa("sudo", ["-n", "rm", "-rf", join(directory, "peer")], { reject: false });
   rmSync(directory, { recursive: true, force: true, maxRetries: 5 });
 }
 
