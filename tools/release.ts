@@ -62,7 +62,7 @@ export class Downloader {
         signal?.throwIfAborted();
         if (error instanceof ReleaseError) throw error;
         const reason = reasonOf(error);
-        if (NO_ROUTE.has(reason.code)) {
+        if (NO_ROUTE.has(reason.code) || /CERT|SELF_SIGNED|^ERR_TLS/.test(reason.code)) {
           const message = `${host} cannot be reached (${reason.text})`;
           this.#unreachable.set(host, message);
           throw new ReleaseError(message);
@@ -74,7 +74,7 @@ export class Downloader {
   }
 }
 
-/** Errors after which another attempt a second later would only cost a second. */
+/** With a wrong certificate, the errors after which another attempt would only cost a second. */
 const NO_ROUTE = new Set([
   "ENOTFOUND",
   "EAI_AGAIN",
