@@ -1,3 +1,4 @@
+import { readdir, rm } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
@@ -6,13 +7,16 @@ const folder = path.dirname(fileURLToPath(import.meta.url));
 
 /**
  * Builds the provider into `sdks/b2/dist`: few files with all that they need, because loading
- * hundreds of modules would take longer than a preview should. The HTTP client is a file of its
- * own, loaded at the first call.
+ * hundreds of modules would take longer than a preview should. The library for proxies is a file of
+ * its own, loaded where there is one.
  */
 export async function buildProvider(): Promise<void> {
-  await build({
+  const outdir = path.join(folder, "dist");
+  const { metafile } = await build({
     entryPoints: [{ in: path.join(folder, "provider/main.ts"), out: "provider" }],
-    outdir: path.join(folder, "dist"),
+    outdir,
+    metafile: true,
+    absWorkingDir: folder,
     outExtension: { ".js": ".mjs" },
     bundle: true,
     splitting: true,
@@ -26,6 +30,11 @@ export async function buildProvider(): Promise<void> {
     },
     logLevel: "warning",
   });
+  // Names carry a hash, so an earlier build's files would pile up.
+  const made = new Set(Object.keys(metafile.outputs).map((file) => path.basename(file)));
+  for (const file of await readdir(outdir)) {
+    if (!made.has(file)) await rm(path.join(outdir, file), { recursive: true, force: true });
+  }
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await buildProvider();

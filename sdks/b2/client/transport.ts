@@ -1,4 +1,5 @@
-import { Agent, EnvHttpProxyAgent, request, type Dispatcher } from "undici";
+import http from "node:http";
+import https from "node:https";
 import { CancelledError, ConnectionError } from "./errors.ts";
 
 /** One HTTP request. */
@@ -33,59 +34,99 @@ export interface TransportTimeouts {
 /** What is allowed when nothing else is said: 10 s to connect, 60 s to answer. */
 export const defaultTimeouts: TransportTimeouts = { connect: 10_000, answer: 60_000 };
 
-// Raised before any byte of the request is on its way.
-const neverSent = new Set([
-  "ECONNREFUSED",
-  "ENOTFOUND",
-  "EAI_AGAIN",
-  "EHOSTUNREACH",
-  "ENETUNREACH",
-  "UND_ERR_CONNECT_TIMEOUT",
-  "CERT_HAS_EXPIRED",
-  "DEPTH_ZERO_SELF_SIGNED_CERT",
-  "SELF_SIGNED_CERT_IN_CHAIN",
-  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
-  "ERR_TLS_CERT_ALTNAME_INVALID",
-]);
+/** Connections to one host at a time. */
+export const maxConnections = 8;
 
-/** Speaks HTTP/1.1 with kept-alive connections, through the proxy that the environment names. */
+/**
+ * Speaks HTTP/1.1 with kept-alive connections.
+ *
+ * It is Node's own client, because a library's takes longer to load than a refresh takes otherwise.
+ */
 export function httpTransport(timeouts: TransportTimeouts = defaultTimeouts): Transport {
-  const options: Agent.Options = {
-    connect: { timeout: timeouts.connect },
-    headersTimeout: timeouts.answer,
-    bodyTimeout: timeouts.answer,
-    keepAliveTimeout: 30_000,
-    connections: 8,
-  };
-  const proxied = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"].some(
-    (name) => process.env[name],
-  );
-  const dispatcher: Dispatcher = proxied ? new EnvHttpProxyAgent(options) : new Agent(options);
+  const options = { keepAlive: true, maxSockets: maxConnections };
+  const agents = { http: new http.Agent(options), https: new https.Agent(options) };
   return {
-    async send({ method, url, headers, body }, signal) {
+    async send(request, signal) {
+      const progress = { connected: false };
       try {
-        const answer = await request(url, {
-          dispatcher,
-          method,
-          headers,
-          body: body ?? null,
-          signal: signal ?? null,
-        });
-        return {
-          status: answer.statusCode,
-          headers: answer.headers,
-          body: await answer.body.text(),
-        };
+        return await exchange(request, agents, timeouts, signal, progress);
       } catch (error) {
-        if (signal?.aborted) throw new CancelledError();
-        const { code, message } = error as { code?: string; message: string };
-        const host = new URL(url).host;
-        throw new ConnectionError(
-          `No answer from ${host}: ${code === undefined ? message : `${code} ${message}`}`,
-          !neverSent.has(code ?? ""),
-        );
+        throw toConnectionError(request.url, error, progress.connected, signal);
       }
     },
-    close: () => dispatcher.close(),
+    close() {
+      agents.http.destroy();
+      agents.https.destroy();
+      return Promise.resolve();
+    },
+  };
+}
+
+/** Whether the environment names a proxy; `proxy.ts` has the transport for it. */
+export function isProxied(environment: Record<string, string | undefined>): boolean {
+  return ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"].some(
+    (name) => environment[name],
+  );
+}
+
+/** The error for a request without an answer: cancelled, or the connection's. */
+export function toConnectionError(
+  url: string,
+  error: unknown,
+  sent: boolean,
+  signal: AbortSignal | undefined,
+): Error {
+  if (signal?.aborted) return new CancelledError();
+  const { code, message } = error as { code?: string; message: string };
+  const reason = code === undefined || message.includes(code) ? message : `${code} ${message}`;
+  return new ConnectionError(`No answer from ${new URL(url).host}: ${reason}`, sent);
+}
+
+async function exchange(
+  { method, url, headers, body = "" }: HttpRequest,
+  agents: { http: http.Agent; https: https.Agent },
+  timeouts: TransportTimeouts,
+  signal: AbortSignal | undefined,
+  progress: { connected: boolean },
+): Promise<HttpResponse> {
+  const target = new URL(url);
+  const secure = target.protocol === "https:";
+  const request = (secure ? https : http).request(target, {
+    method,
+    headers: { ...headers, "content-length": String(Buffer.byteLength(body)) },
+    agent: secure ? agents.https : agents.http,
+    timeout: timeouts.answer,
+    ...(signal ? { signal } : {}),
+  });
+  request.on("timeout", () =>
+    request.destroy(new Error(`timed out after ${timeouts.answer / 1000} s`)),
+  );
+  request.on("socket", (socket) => {
+    if (!socket.connecting) {
+      progress.connected = true;
+      return;
+    }
+    const late = setTimeout(
+      () => socket.destroy(new Error(`no connection after ${timeouts.connect / 1000} s`)),
+      timeouts.connect,
+    );
+    socket.once(secure ? "secureConnect" : "connect", () => (progress.connected = true));
+    for (const event of [secure ? "secureConnect" : "connect", "close"]) {
+      socket.once(event, () => clearTimeout(late));
+    }
+  });
+  const answered = new Promise<http.IncomingMessage>((resolve, reject) => {
+    request.once("response", resolve);
+    // Not once: an error after the answer's beginning must not go unhandled.
+    request.on("error", reject);
+  });
+  request.end(body);
+  const response = await answered;
+  const chunks: Buffer[] = [];
+  for await (const chunk of response) chunks.push(chunk as Buffer);
+  return {
+    status: response.statusCode ?? 0,
+    headers: response.headers,
+    body: Buffer.concat(chunks).toString("utf8"),
   };
 }

@@ -2,6 +2,8 @@ import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { Server, ServerCredentials } from "@grpc/grpc-js";
 import providerService from "@pulumi/pulumi/proto/provider_grpc_pb.js";
+import { Client } from "../client/client.ts";
+import { isProxied } from "../client/transport.ts";
 import { makeService } from "./service.ts";
 
 // Both this file and the bundle made of it lie one folder below the package's.
@@ -18,8 +20,9 @@ server.addService(
     version,
     schema: () => readFile(fileURLToPath(new URL("schema.json", packageFolder)), "utf8"),
     makeClient: async (credentials) => {
-      const { Client } = await import("../client/client.ts");
-      return new Client(credentials);
+      if (!isProxied(process.env)) return new Client(credentials);
+      const { proxyTransport } = await import("../client/proxy.ts");
+      return new Client(credentials, { transport: proxyTransport() });
     },
     environment: process.env,
   }),

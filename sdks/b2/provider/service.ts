@@ -29,7 +29,7 @@ export interface ServiceOptions {
   version: string;
   /** Gives the package's schema as JSON; asked for only when the engine asks. */
   schema: () => Promise<string>;
-  /** Makes the client; called at the first need, so that a preview loads no HTTP client. */
+  /** Makes the client; called at the first need. */
   makeClient: (credentials: Credentials) => Promise<Client>;
   environment: Record<string, string | undefined>;
 }

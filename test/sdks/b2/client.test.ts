@@ -1,8 +1,12 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import { connect, type AddressInfo } from "node:net";
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { createBucket, findBucket } from "../../../sdks/b2/client/buckets.ts";
 import { Client } from "../../../sdks/b2/client/client.ts";
 import { createKey, findKey, listKeys } from "../../../sdks/b2/client/keys.ts";
-import type { Transport } from "../../../sdks/b2/client/transport.ts";
+import { proxyTransport } from "../../../sdks/b2/client/proxy.ts";
+import { isProxied, type Transport } from "../../../sdks/b2/client/transport.ts";
 import { applicationKeyResource } from "../../../sdks/b2/provider/applicationKey.ts";
 import { counting, startWorld, type World } from "./world.ts";
 
@@ -108,8 +112,38 @@ describe("the client", () => {
       { applicationKeyId: "a", applicationKey: "b", endpoint: "http://127.0.0.1:9" },
       { sleep: () => Promise.resolve(), attempts: 2 },
     );
-    await expect(client.authorize()).rejects.toThrow(/No answer from 127.0.0.1:9: ECONNREFUSED/);
+    await expect(client.authorize()).rejects.toThrow(
+      /No answer from 127.0.0.1:9: connect ECONNREFUSED/,
+    );
     await client.close();
+  });
+
+  it("goes through the proxy that the environment names", async () => {
+    const asked: string[] = [];
+    const proxy = createServer().on("connect", (request, socket) => {
+      asked.push(request.url ?? "");
+      const [host, port] = (request.url ?? "").split(":");
+      const upstream = connect(Number(port), host, () => {
+        socket.write("HTTP/1.1 200 OK\r\n\r\n");
+        upstream.pipe(socket).pipe(upstream);
+      });
+      upstream.on("error", () => socket.destroy());
+      socket.on("error", () => upstream.destroy());
+    });
+    await once(proxy.listen(0, "127.0.0.1"), "listening");
+    const { port } = proxy.address() as AddressInfo;
+    vi.stubEnv("HTTP_PROXY", `http://127.0.0.1:${port}`);
+    vi.stubEnv("http_proxy", undefined);
+    vi.stubEnv("NO_PROXY", "");
+    vi.stubEnv("no_proxy", undefined);
+    expect(isProxied(process.env)).toBe(true);
+    const client = world.client({ transport: proxyTransport() });
+    vi.unstubAllEnvs();
+    await client.authorize();
+    expect(asked).toEqual([new URL(world.emulator.url).host]);
+    world.emulator.faults.add({ operation: "list_buckets", kind: "reset", when: "after" });
+    expect(await findBucket(client, { bucketName })).toBeUndefined();
+    proxy.close();
   });
 
   it("stops waiting when it is cancelled", async () => {
