@@ -144,7 +144,15 @@ export class Client {
       } catch (error) {
         return { error, wait: undefined };
       }
-      if (answer.status === 200) return { answer: JSON.parse(answer.body) as T };
+      if (answer.status === 200) {
+        try {
+          return { answer: JSON.parse(answer.body) as T };
+        } catch {
+          // Something between has put its own page in the place of the answer: that is lost.
+          const error = new ConnectionError(`${operation}: the answer is not JSON`, true);
+          return { error, wait: undefined };
+        }
+      }
       const error = toError(operation, answer);
       if (!isTokenExpired(error) || reauthorized) return { error, wait: retryAfter(answer) };
       this.#forget(authorization);

@@ -127,13 +127,16 @@ async function create(client: Client, inputs: Properties): Promise<State> {
     if (error instanceof OutcomeUnknownError) {
       throw new InitFailedError(unresolvedId(bucketName), inputs, error);
     }
-    if (hasCode(error, "duplicate_bucket_name")) {
+    if (!hasCode(error, "duplicate_bucket_name")) throw error;
+    // A lost attempt may have been carried out late; the name was not this account's before.
+    const late = await findBucket(client, { bucketName });
+    if (!late || !isAsWished(late, inputs)) {
       throw new UserError(
-        `The bucket name "${bucketName}" is taken by another account: names are unique in the ` +
-          "world. Choose another one.",
+        `The bucket name "${bucketName}" is taken${late ? "" : " by another account"}: names are ` +
+          "unique in the world. Choose another one.",
       );
     }
-    throw error;
+    bucket = late;
   }
   const state = { id: bucket.bucketId, properties: toOutputs(bucket, inputs) };
   if (!wanted.retention || wanted.retention.mode === "none") return state;
@@ -143,6 +146,13 @@ async function create(client: Client, inputs: Properties): Promise<State> {
   } catch (error) {
     throw new InitFailedError(state.id, state.properties, error as Error);
   }
+}
+
+function isAsWished(bucket: Bucket, inputs: Properties): boolean {
+  const { corsRules, lifecycleRules, bucketType, bucketInfo } = normalize(inputs);
+  const wish = { bucketName: bucket.bucketName, bucketType, bucketInfo, corsRules, lifecycleRules };
+  const state = { id: bucket.bucketId, properties: toOutputs(bucket, inputs) };
+  return diffBucket(state, wish).differences.length === 0;
 }
 
 async function read(client: Client, id: string, old?: ReadState): Promise<ReadState | undefined> {

@@ -62,11 +62,15 @@ export class KeyLedger {
 
   async #createNow(settings: KeySettings): Promise<NewKey> {
     const all = await this.#all();
+    const seen = { lost: false };
     const key = await createKey(this.#client, settings, async () => {
+      seen.lost = true;
       await this.deleteLost(settings, new Set());
       return undefined;
     });
     all.set(key.applicationKeyId, key.keyName);
+    // The lost attempt may have been carried out late. The new key stands, whatever comes of this.
+    if (seen.lost) await this.deleteLost(settings, new Set()).catch(() => undefined);
     return key;
   }
 }

@@ -4,10 +4,12 @@ import { connect, type AddressInfo } from "node:net";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { createBucket, findBucket } from "../../../sdks/b2/client/buckets.ts";
 import { Client } from "../../../sdks/b2/client/client.ts";
+import { ConnectionError } from "../../../sdks/b2/client/errors.ts";
 import { createKey, findKey, listKeys } from "../../../sdks/b2/client/keys.ts";
 import { proxyTransport } from "../../../sdks/b2/client/proxy.ts";
 import { isProxied, type Transport } from "../../../sdks/b2/client/transport.ts";
 import { applicationKeyResource } from "../../../sdks/b2/provider/applicationKey.ts";
+import { bucketResource } from "../../../sdks/b2/provider/bucket.ts";
 import { counting, startWorld, type World } from "./world.ts";
 
 let world: World;
@@ -199,5 +201,53 @@ describe("keys", () => {
     }
     expect(await findKey(client, "0050000000000000000000000")).toBeUndefined();
     expect((await listKeys(client)).length).toBeGreaterThanOrEqual(3);
+  });
+});
+
+describe("an answer that is lost", () => {
+  /** Sends the request on, and gives the answer `change` makes of it; once for an operation. */
+  function spoiling(
+    operation: string,
+    change: (body: string) => { body: string } | Error,
+  ): Transport {
+    const inner = counting();
+    let spoiled = false;
+    return {
+      async send(request, signal) {
+        const response = await inner.send(request, signal);
+        if (spoiled || !request.url.endsWith(operation)) return response;
+        spoiled = true;
+        const changed = change(response.body);
+        if (changed instanceof Error) throw changed;
+        return { ...response, ...changed };
+      },
+      close: () => inner.close(),
+    };
+  }
+
+  it("is one that is not JSON, too: the key is made anew and the lost one deleted", async () => {
+    const transport = spoiling("b2_create_key", () => ({ body: "<html>" }));
+    const client = world.client({ transport });
+    const inputs = { keyName: "spoiled", capabilities: ["listFiles"] };
+    const { id } = await applicationKeyResource.create(client, inputs);
+    const left = (await listKeys(world.client())).filter(({ keyName }) => keyName === "spoiled");
+    expect(left.map(({ applicationKeyId }) => applicationKeyId)).toEqual([id]);
+  });
+
+  it("leaves the bucket to be taken up even when the service acts only at the next look", async () => {
+    // The look after the lost answer finds nothing yet; the second attempt finds the name taken.
+    const created = spoiling("b2_create_bucket", () => new ConnectionError("reset", true));
+    let looks = 0;
+    const transport: Transport = {
+      async send(request, signal) {
+        const response = await created.send(request, signal);
+        const isLook = request.url.endsWith("b2_list_buckets");
+        return isLook && ++looks === 2 ? { ...response, body: '{"buckets":[]}' } : response;
+      },
+      close: () => created.close(),
+    };
+    const inputs = { bucketName: "late-bucket", bucketType: "allPrivate" };
+    const { id } = await bucketResource.create(world.client({ transport }), inputs);
+    expect((await findBucket(world.client(), { bucketName: "late-bucket" }))?.bucketId).toBe(id);
   });
 });
