@@ -9,7 +9,9 @@ export default tseslint.config(
     files: ["**/*.ts"],
     extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
     plugins: { tsdoc },
-    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    languageOptions: {
+      parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname },
+    },
     rules: {
       "tsdoc/syntax": "error",
       "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true }],
@@ -24,7 +26,10 @@ export default tseslint.config(
         "error",
         {
           patterns: [
-            { regex: "(^|/)(sandbox|test)/", message: "The product never imports from sandbox/ or test/." },
+            {
+              regex: "(^|/)(sandbox|test)/",
+              message: "The product never imports from sandbox/ or test/.",
+            },
           ],
         },
       ],

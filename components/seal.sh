@@ -1,7 +1,8 @@
-# Writes or removes one file of the bundle: `sh components/seal.sh write` or `remove`.
+# Writes or removes one file of the bundle: `sh components/seal.sh create`, `update` or `remove`.
 #
 # The content comes on standard input, the rest in the environment:
-#   FILE        where the file belongs
+#   DIRECTORY   the bundle's, which is fort-offsite's own
+#   FILE        where the file belongs in it
 #   FORMAT      age or sops (encrypted to RECIPIENTS), plain (mode 0600), public (mode 0644)
 #   RECIPIENTS  public keys, one a line
 # The file is there as a whole or not at all, whatever happens on the way.
@@ -16,6 +17,17 @@ die() {
 
 need() {
   command -v "$1" >/dev/null 2>&1 || die "needs the program $1, which is not on PATH"
+}
+
+mark=$DIRECTORY/.fort-offsite
+
+# The first file marks the directory. One that has files and no mark is somebody else's.
+claim() {
+  mkdir -p "$DIRECTORY"
+  # Several files are written at once: another may have put the mark there since it was missed.
+  [ -e "$mark" ] || [ -z "$(ls -A "$DIRECTORY")" ] || [ -e "$mark" ] ||
+    die "$DIRECTORY has files that fort-offsite did not write. Choose a directory of its own as seal.directory"
+  (umask 022 && printf 'Written by fort-offsite: pulumi up writes the files here, and removes them.\n' >"$mark")
 }
 
 write() {
@@ -54,12 +66,20 @@ EOF
 
 remove() {
   rm -f "$FILE"
-  # The hosts' directory goes with its last file.
+  # The hosts' directory goes with its last file, and the bundle's with the last of all.
   rmdir "$(dirname "$FILE")" 2>/dev/null || :
+  [ "$(ls -A "$DIRECTORY" 2>/dev/null)" != .fort-offsite ] || {
+    rm -f "$mark"
+    rmdir "$DIRECTORY" 2>/dev/null || :
+  }
 }
 
 case ${1-} in
-write) write ;;
+create)
+  claim
+  write
+  ;;
+update) write ;;
 remove) remove ;;
-*) die "got \"${1-}\", must be write or remove" ;;
+*) die "got \"${1-}\", must be create, update or remove" ;;
 esac

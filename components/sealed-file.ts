@@ -1,7 +1,9 @@
 /** One file of the bundle: its path, its seal, and the resource that keeps it as it should be. */
+import { join, normalize } from "node:path";
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import type { SealConfig } from "../config/stack.ts";
+import { sshToAge } from "../credentials/ssh-to-age.ts";
 
 /** A file of the bundle. */
 export interface BundleFile {
@@ -23,10 +25,12 @@ export function sealedPath({ format }: SealConfig, { path, readers }: BundleFile
  * The keys that a file is encrypted to: its readers' and the operators', without comments, each
  * once, in an order that does not depend on the config's.
  */
-export function recipientsOf({ operators }: SealConfig, { readers }: BundleFile): string[] {
+export function recipientsOf({ format, operators }: SealConfig, { readers }: BundleFile): string[] {
   if (readers === "everybody") return [];
   const bare = [...readers, ...operators].map((key) => key.split(" ").slice(0, 2).join(" "));
-  return [...new Set(bare)].sort();
+  // sops-nix opens its files with the age key that it makes of the machine's SSH key.
+  const keys = format === "sops" ? bare.map(sshToAge) : bare;
+  return [...new Set(keys)].sort();
 }
 
 /**
@@ -40,16 +44,19 @@ export function newSealedFile(
   opts: pulumi.CustomResourceOptions,
 ): command.local.Command {
   const isPublic = file.readers === "everybody";
-  const place = `${seal.directory}/${sealedPath(seal, file)}`;
+  // One spelling for one place: the path is what tells a file from another.
+  const directory = normalize(seal.directory).replace(/\/+$/, "");
+  const place = join(directory, sealedPath(seal, file));
   return new command.local.Command(
     file.path,
     {
       interpreter: ["/bin/sh", "components/seal.sh"],
-      create: "write",
-      update: "write",
+      create: "create",
+      update: "update",
       delete: "remove",
       stdin: isPublic ? file.content : pulumi.secret(file.content),
       environment: {
+        DIRECTORY: directory,
         FILE: place,
         FORMAT: isPublic ? "public" : seal.format,
         RECIPIENTS: recipientsOf(seal, file).join("\n"),
@@ -58,6 +65,7 @@ export function newSealedFile(
       triggers: [place],
       addPreviousOutputInEnv: false,
     },
-    opts,
+    // The old one first: whatever the paths say, it is never the new file that is removed.
+    { ...opts, deleteBeforeReplace: true },
   );
 }

@@ -42,7 +42,7 @@ export function forEachHost<T>(
  * @throws RangeError when the stack has no such host, which a checked config cannot lead to.
  */
 export function hostOf(hosts: Readonly<Record<string, HostConfig>>, name: string): HostConfig {
-  const host = hosts[name];
+  const host = Object.hasOwn(hosts, name) ? hosts[name] : undefined;
   if (host === undefined) throw new RangeError(`"${name}" is no host of the stack`);
   return host;
 }

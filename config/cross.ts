@@ -47,7 +47,10 @@ function checkPresence(config: Fields): Problem[] {
 function checkHub(config: Fields): Problem[] {
   const hub = fields(config.hub);
   const host = text(hub.host);
-  if (host === undefined || hub.key !== undefined || host in fields(config.hosts)) return [];
+  if (host === undefined || hub.key !== undefined || Object.hasOwn(fields(config.hosts), host)) {
+    return [];
+  }
+  if (Object.keys(fields(config.hosts)).length === 0) return [];
   return [
     {
       path: ["hub", "host"],
@@ -77,6 +80,23 @@ function checkListen(name: string, target: Fields): Problem[] {
     ];
   }
   return [];
+}
+
+/** One data directory within another would be taken for its server's own files. */
+function checkNested(targets: Fields): Problem[] {
+  const places = Object.entries(targets).flatMap(([name, value]) => {
+    const { ssh, dataDir } = fields(value);
+    const host = fields(ssh).host;
+    return typeof dataDir === "string" && typeof host === "string" ? [{ name, host, dataDir }] : [];
+  });
+  return places.flatMap(({ name, host, dataDir }) =>
+    places
+      .filter((other) => other.host === host && dataDir.startsWith(`${other.dataDir}/`))
+      .map((other) => ({
+        path: ["targets", name, "dataDir"],
+        message: `got ${show(dataDir)}, which is inside the one of targets.${other.name}. Choose one beside it`,
+      })),
+  );
 }
 
 /** Values that two targets must not share, with the reason. */
@@ -155,6 +175,7 @@ export function crossProblems(config: Fields, stack: string): Problem[] {
     ...checkHub(config),
     ...Object.entries(targets).flatMap(([name, target]) => checkListen(name, fields(target))),
     ...checkUnique(targets),
+    ...checkNested(targets),
     ...checkKeyNames(stack, hosts, targets),
     ...checkSeal(config),
   ];

@@ -29,6 +29,11 @@ function isSecretPath(path: readonly string[]): boolean {
   return path[0] !== undefined && STRING_KEYS.has(path[0]);
 }
 
+/** Whether a problem is at a path or above it. */
+function covers(problem: Problem, path: readonly string[]): boolean {
+  return problem.path.every((name, index) => path[index] === name);
+}
+
 /**
  * Checks a stack's config.
  *
@@ -45,15 +50,17 @@ export function parseStackConfig(raw: RawConfig, stack: string): StackConfig {
       .map(([key, value]) => [key.slice(prefix.length), decode(key.slice(prefix.length), value)]),
   );
   const parsed = stackConfigSchema.safeParse(config);
+  const own = parsed.success ? [] : problemsOf(parsed.error, config, isSecretPath);
+  // What is between values is reported only where the values themselves are right, and a secret
+  // that is in the open has to be made anew whatever it is: one mistake, one line.
+  const exposed = SECRET_KEYS.filter((key) => key in config && !raw.isSecret(`${prefix}${key}`));
   const problems: Problem[] = [
-    ...(parsed.success ? [] : problemsOf(parsed.error, config, isSecretPath)),
-    ...SECRET_KEYS.filter((key) => key in config && !raw.isSecret(`${prefix}${key}`)).map(
-      (key) => ({
-        path: [key],
-        message: `is in clear text. Take the value for leaked, make a new one and set it with: pulumi config set --secret ${prefix}${key}`,
-      }),
-    ),
-    ...crossProblems(config, stack),
+    ...own.filter(({ path }) => !exposed.some((key) => key === path[0])),
+    ...exposed.map((key) => ({
+      path: [key],
+      message: `is in clear text. Take the value for leaked, make a new one and set it with: pulumi config set --secret ${prefix}${key}`,
+    })),
+    ...crossProblems(config, stack).filter(({ path }) => !own.some((each) => covers(each, path))),
   ];
   if (!parsed.success || problems.length > 0) {
     throw new InputError(`Invalid stack config "${stack}"`, problems);

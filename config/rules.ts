@@ -73,13 +73,13 @@ export const sealKey = checked(
 
 /** A host key as in known_hosts, without the host. */
 export const sshHostKey = checked(
-  'the peer\'s "ssh-ed25519", "ecdsa-sha2-nistp256" or "ssh-rsa" host key. Print it with: ssh-keyscan -t ed25519 <host>, and compare it with the machine\'s own: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub',
+  'the peer\'s "ecdsa-sha2-nistp256", "ssh-ed25519" or "ssh-rsa" host key. Print it with: ssh-keyscan -t ecdsa <host>, and compare it with the machine\'s own: ssh-keygen -lf /etc/ssh/ssh_host_ecdsa_key.pub',
   (value) => isSshPublicKey(value, ["ssh-ed25519", "ecdsa-sha2-nistp256", "ssh-rsa"]),
 );
 
 /** An address and port to listen on, taken apart. */
 export interface ListenAddress {
-  /** The address without brackets. */
+  /** The address without brackets, in its usual spelling. */
   readonly address: string;
   readonly port: number;
   /** Whether it stands for every address of the machine. */
@@ -101,7 +101,10 @@ export function parseListen(value: string): ListenAddress | undefined {
       ? ipaddr.IPv4.isValidFourPartDecimal(address)
       : ipaddr.IPv6.isValid(address);
   if (!valid) return undefined;
-  return { address, port, wildcard: ipaddr.parse(address).range() === "unspecified" };
+  const parsed = ipaddr.parse(address);
+  // Nobody listens on a group's address, and an IPv4 address in IPv6's clothes has a better name.
+  if (["multicast", "broadcast", "ipv4Mapped"].includes(parsed.range())) return undefined;
+  return { address: parsed.toString(), port, wildcard: parsed.range() === "unspecified" };
 }
 
 /** An IP address and port. */
@@ -129,10 +132,13 @@ export const absoluteDirectory = checked(
   (value) => DIRECTORY.test(value),
 );
 
-/** A directory that becomes fort-offsite's own: never one of the system's top-level ones. */
+/** Trees that belong to the system. */
+const SYSTEM = /^\/(?:bin|boot|dev|etc|lib|lib32|lib64|proc|run|sbin|sys|usr)\//;
+
+/** A directory that becomes fort-offsite's own: never one of the system's. */
 export const ownDirectory = checked(
-  'an absolute path at least two levels deep, such as "/srv/fort-offsite": the directory becomes the server\'s own',
-  (value) => DIRECTORY.test(value) && value.split("/").length > 2,
+  "an absolute path at least two levels deep and in none of the system's directories, such as \"/srv/fort-offsite\": it becomes the server's own",
+  (value) => DIRECTORY.test(value) && value.split("/").length > 2 && !SYSTEM.test(value),
 );
 
 /** Where the bundle goes: absolute, or relative to the project. */
@@ -141,13 +147,13 @@ export const bundleDirectory = checked(
   (value) => /^[A-Za-z0-9._/][A-Za-z0-9._/ -]*$/.test(value) && !/^[./]*$/.test(value),
 );
 
-/** A base URL without credentials. */
+/** A base URL without credentials, of characters that need quoting nowhere. */
 export const baseUrl = checked(
-  'an "http://" or "https://" URL without user, password, query and fragment',
+  'an "http://" or "https://" URL of letters, digits and ./:@%+=,-[] without user, password, query and fragment',
   (value) => {
-    if (!/^https?:\/\/[^\s]+$/.test(value) || !URL.canParse(value)) return false;
+    if (!/^https?:\/\/[A-Za-z0-9_./:@%+=,[\]-]+$/.test(value) || !URL.canParse(value)) return false;
     const url = new URL(value);
-    return url.username + url.password + url.search + url.hash === "";
+    return url.username + url.password === "";
   },
 );
 
@@ -167,11 +173,23 @@ export const credentialSeed = checked(
   (value) => /^[0-9a-f]{64}$/.test(value) && new Set(value).size > 4,
 );
 
-/** An unencrypted OpenSSH private key. */
-export const sshPrivateKey = checked(
-  "an unencrypted private key in PEM or OpenSSH format. Set it with: pulumi config set --secret fort-offsite:sshPrivateKey < ~/.ssh/id_ed25519",
-  (value) =>
-    /^-----BEGIN (?:OPENSSH|RSA|EC)? ?PRIVATE KEY-----\n[\s\S]+\n-----END (?:OPENSSH|RSA|EC)? ?PRIVATE KEY-----\s*$/.test(
+/** What an unencrypted key in OpenSSH's own format begins with (PROTOCOL.key in OpenSSH). */
+const OPENSSH_UNENCRYPTED = Buffer.from("openssh-key-v1\0\0\0\0\x04none", "latin1");
+
+function isUnencryptedKey(value: string): boolean {
+  const match =
+    /^-----BEGIN ((?:OPENSSH |RSA |EC )?PRIVATE KEY)-----\r?\n([\s\S]+)\n-----END \1-----\s*$/.exec(
       value,
-    ),
+    );
+  const [, type, body = ""] = match ?? [];
+  if (type === undefined || body.includes("ENCRYPTED")) return false;
+  if (type !== "OPENSSH PRIVATE KEY") return true;
+  const bytes = Buffer.from(body, "base64");
+  return bytes.subarray(0, OPENSSH_UNENCRYPTED.length).equals(OPENSSH_UNENCRYPTED);
+}
+
+/** A private key that needs no passphrase. */
+export const sshPrivateKey = checked(
+  "a private key in PEM or OpenSSH format that needs no passphrase. Make one for this alone with: ssh-keygen -t ed25519 -N '' -f peer-key, and set it with: pulumi config set --secret fort-offsite:sshPrivateKey < peer-key; or remove it, and the SSH agent is asked",
+  isUnencryptedKey,
 );

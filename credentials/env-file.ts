@@ -6,7 +6,7 @@
 /** One assignment, or a comment above the ones that follow. */
 export type EnvLine = readonly [name: string, value: string] | { readonly comment: string };
 
-const PLAIN = /^[A-Za-z0-9_./:@%+=,-]*$/;
+const PLAIN = /^[A-Za-z0-9_./:@%+=,[\]-]*$/;
 
 /**
  * Renders an environment file.

@@ -7,7 +7,8 @@
 # It prints no secret, and takes none from its arguments.
 #
 #   $data_dir/repositories   the data. Nothing here ever removes it.
-#   $data_dir/server         compose.yaml, auth/htpasswd: the release that runs
+#   $data_dir/server         compose.yaml, auth/htpasswd: the release that runs;
+#                            project: whose it is, without which nothing here is touched
 #   $data_dir/server/previous   the release before, while `pending` marks a change under way
 #   $data_dir/server/next    the release being put together
 
@@ -19,13 +20,15 @@ server=$data_dir/server
 repositories=$data_dir/repositories
 health_timeout=60
 
-say() { printf '%s\n' "$*"; }
+# A connection that breaks must not end a roll-back at the next line that is printed.
+trap '' PIPE
+say() { printf '%s\n' "$*" || :; }
 die() {
-  printf 'fort-offsite: %s\n' "$*" >&2
+  say "fort-offsite: $*" >&2
   exit 1
 }
 
-compose() { docker compose --progress quiet --project-name "$project" --file "$server/compose.yaml" "$@"; }
+compose() { docker compose --project-name "$project" --file "$server/compose.yaml" "$@"; }
 
 # at_least 2.17.0 v2.5.1 -> fails: versions are compared by their first two numbers.
 at_least() {
@@ -57,6 +60,25 @@ existing_parent() {
   say "$parent"
 }
 
+# Says how Docker and compose are had here: Debian has no compose 2 of its own.
+case $(. /etc/os-release 2>/dev/null && printf '%s' "${ID-}") in
+ubuntu) install_docker='Install both with: apt-get install docker.io docker-compose-v2' ;;
+*) install_docker="Install docker-ce and docker-compose-plugin from Docker's own repository, see docs.docker.com/engine/install" ;;
+esac
+
+# What is in $data_dir already must be ours: a directory is easily mistyped.
+check_owner() {
+  if [ -f "$server/project" ]; then
+    owner=$(cat "$server/project")
+    [ "$owner" = "$project" ] ||
+      problem "dataDir: $data_dir belongs to the server $owner. If that one was renamed, take it out of the config, run pulumi up, and add it under its new name: the data stays. Otherwise choose another targets.<name>.dataDir"
+  elif [ -n "$(ls -A "$server" 2>/dev/null)" ]; then
+    problem "dataDir: $server has files that are not fort-offsite's. Choose another targets.<name>.dataDir"
+  elif [ -n "$(ls -A "$repositories" 2>/dev/null)" ] && [ "$(stat -c %u "$repositories/")" != "$uid" ]; then
+    problem "dataDir: $repositories has files of another user. Choose another targets.<name>.dataDir, or hand it over with: chown -R $uid:$uid $repositories"
+  fi
+}
+
 # Everything that is missing, at once, before anything is touched.
 preflight() {
   problems=
@@ -66,7 +88,7 @@ preflight() {
     problem 'user: is not root. Let targets.<name>.ssh.user be root, or a user who may use sudo without a password'
   fi
   if ! command -v docker >/dev/null 2>&1; then
-    problem 'docker: is not installed. Install it with: apt-get install docker.io docker-compose-v2'
+    problem "docker: is not installed. $install_docker"
   else
     if ! engine=$(docker version --format '{{.Server.Version}}' 2>&1); then
       problem "docker: its engine does not answer. Start it with: systemctl enable --now docker ($engine)"
@@ -74,7 +96,7 @@ preflight() {
       problem "docker: the engine is $engine, must be 20.10 or newer"
     fi
     if ! plugin=$(docker compose version --short 2>/dev/null); then
-      problem 'docker compose: is not installed. Install it with: apt-get install docker-compose-v2'
+      problem "docker compose: is not installed. $install_docker"
     elif ! at_least 2.17 "$plugin"; then
       problem "docker compose: is $plugin, must be 2.17 or newer"
     fi
@@ -82,21 +104,32 @@ preflight() {
   for tool in awk base64 cmp df du flock grep sync; do
     command -v "$tool" >/dev/null 2>&1 || problem "$tool: is not installed"
   done
+  check_owner
   if ! has_address; then
     problem "listen: this machine has no address $listen_address. Bring the tunnel up, or correct targets.<name>.listen"
   fi
   free_kib=$(df -Pk "$(existing_parent "$repositories")" | awk 'NR == 2 { print $4 }')
   used_kib=0
-  [ ! -d "$repositories" ] || used_kib=$(du -sk "$repositories" | awk '{ print $1 }')
+  [ ! -d "$repositories" ] || used_kib=$(du -sk "$repositories/" | awk '{ print $1 }')
   if [ $((free_kib + used_kib)) -lt "$max_size_kib" ]; then
     problem "disk: $data_dir has room for $(((free_kib + used_kib) / 1048576)) GiB, and maxSizeGiB asks for $(((max_size_kib + 1048575) / 1048576)). Free some space, or lower targets.<name>.maxSizeGiB"
   fi
   [ -z "$problems" ] || die "this machine is not ready, nothing was changed:$problems"
 }
 
+# Marks the directory as this server's, as a whole or not at all: without the mark the next
+# installation would take its own beginnings for somebody else's.
+claim() {
+  [ -d "$data_dir" ] || (umask 022 && mkdir -p "$data_dir")
+  mkdir -p "$server"
+  [ ! -f "$server/project" ] || return 0
+  mark=$(mktemp "$data_dir/.fort-offsite.XXXXXX")
+  printf '%s' "$project" >"$mark"
+  mv -f "$mark" "$server/project"
+}
+
 # One transaction at a time on this machine and target.
 lock() {
-  mkdir -p "$server"
   exec 9>"$server/lock"
   flock -w 120 9 || die "another installation has been running for two minutes, nothing was changed"
 }
@@ -114,7 +147,6 @@ own() {
   chmod 0500 "$server/auth"
   chmod 0400 "$server/auth/htpasswd"
   chmod 0600 "$server/compose.yaml"
-  chmod 0755 "$data_dir"
   chmod 0711 "$server"
 }
 
@@ -134,12 +166,9 @@ stage() {
 
 make_repositories() {
   mkdir -p "$repositories"
-  owner=$(stat -c '%u:%g' "$repositories")
-  if [ "$owner" != "$uid:$uid" ]; then
-    # The whole tree only when its top was somebody else's: a repository is large.
-    chown -R "$uid:$uid" "$repositories"
-  fi
-  chmod 0700 "$repositories"
+  # Its content is the server's own already: preflight sees to it.
+  chown "$uid:$uid" "$repositories/"
+  chmod 0700 "$repositories/"
 }
 
 remember() {
@@ -160,7 +189,12 @@ is_healthy() {
   [ -n "$id" ] && [ "$(docker inspect --format '{{.State.Health.Status}}' "$id" 2>/dev/null)" = healthy ]
 }
 
-start() { compose up --detach --wait --wait-timeout "$health_timeout" --remove-orphans --quiet-pull </dev/null; }
+start() {
+  compose up --detach --wait --wait-timeout "$health_timeout" --remove-orphans --quiet-pull \
+    </dev/null >"$server/compose.log" 2>&1 && return 0
+  sed 's/^/  /' "$server/compose.log" >&2
+  return 1
+}
 
 # Sends a request without a body and prints the status code.
 #   request METHOD PATH [AUTHORIZATION]
@@ -182,10 +216,12 @@ prove() {
   done
 }
 
-# A changed htpasswd alone is taken over by the running server, without a restart.
+# A changed htpasswd alone is taken over by the running server, without a restart. The signal is
+# sent inside the container: one that Docker sends counts as a stop by hand, after which the restart
+# policy no longer starts the container again (moby issue 41302).
 reload() {
   since=$(date -u +%Y-%m-%dT%H:%M:%S.%NZ)
-  compose kill --signal HUP rest-server >/dev/null 2>&1
+  docker exec "$(container)" /bin/sh -c 'kill -HUP 1' || return 1
   tries=0
   while [ "$tries" -lt 50 ]; do
     log=$(docker logs --since "$since" "$(container)" 2>&1)
@@ -207,22 +243,20 @@ show_log() {
   docker logs --tail 20 "$id" 2>&1 | sed 's/^/  /' >&2
 }
 
-# Puts the release before back, or nothing where there was none.
+# Puts the release before back, or nothing where there was none. It can be killed anywhere and be
+# done again: `previous` stays as it is, and `pending` goes last.
 roll_back() {
   trap '' HUP INT TERM
   if [ -f "$server/previous/compose.yaml" ]; then
-    # Renames need no space on a full disk; compose.yaml goes last, it says that there is a way back.
-    [ ! -f "$server/previous/htpasswd" ] ||
-      mv -f "$server/previous/htpasswd" "$server/auth/htpasswd"
-    mv -f "$server/previous/compose.yaml" "$server/compose.yaml"
+    # Links and renames need no space on a full disk.
+    put_back "$server/previous/htpasswd" "$server/auth/htpasswd"
+    put_back "$server/previous/compose.yaml" "$server/compose.yaml"
     own
-    if start >"$server/roll-back.log" 2>&1 && reload; then
+    if start && reload; then
       say 'The previous release is back and healthy' >&2
     else
-      say 'The previous release is back in place, but not healthy:' >&2
-      sed 's/^/  /' "$server/roll-back.log" >&2
+      say 'The previous release is back in place, but not healthy' >&2
     fi
-    rm -f "$server/roll-back.log"
   else
     compose down --timeout 20 >/dev/null 2>&1 || :
     rm -rf "$server/compose.yaml" "$server/auth"
@@ -231,8 +265,16 @@ roll_back() {
   rm -f "$server/pending"
 }
 
+put_back() {
+  # A roll-back that was killed may have put it back already, and mv refuses a file's other name.
+  [ ! "$1" -ef "$2" ] || return 0
+  ln -f "$1" "$2.new"
+  mv -f "$2.new" "$2"
+}
+
 fail() {
   trap - EXIT
+  set +e
   say "The installation failed: $1" >&2
   show_log
   roll_back
@@ -241,6 +283,7 @@ fail() {
 
 install() {
   preflight
+  claim
   lock
   # An installation that was killed half-way left its mark: first back to the release before.
   [ ! -f "$server/pending" ] || { say 'An earlier installation did not end' && roll_back; }
@@ -281,14 +324,20 @@ install() {
 }
 
 remove() {
+  mkdir -p "$server"
   lock
-  if [ -f "$server/compose.yaml" ]; then
-    compose down --timeout 20 >"$server/down.log" 2>&1 || {
-      sed 's/^/  /' "$server/down.log" >&2
-      die 'the server could not be stopped'
-    }
+  # By the project's name alone: the container goes whatever became of its files.
+  docker compose --project-name "$project" down --timeout 20 >"$server/compose.log" 2>&1 || {
+    sed 's/^/  /' "$server/compose.log" >&2
+    die 'the server could not be stopped'
+  }
+  # What has no mark, or another server's, stays as it is.
+  if [ "$(cat "$server/project" 2>/dev/null)" = "$project" ]; then
+    rm -rf "$server"
+  elif [ ! -f "$server/project" ]; then
+    rm -f "$server/lock" "$server/compose.log"
+    rmdir "$server" 2>/dev/null || :
   fi
-  rm -rf "$server"
   say "The server is stopped. The backups are untouched in $repositories on this machine"
 }
 

@@ -40,6 +40,11 @@ export async function startEngine(world: World, programs: EnginePrograms): Promi
   symlinkSync(programs.dockerCompose, join(config, "cli-plugins", "docker-compose"));
 
   const running = process.env.DOCKER_HOST ?? "unix:///var/run/docker.sock";
+  if (!running.startsWith("unix://")) {
+    throw new Error(
+      `DOCKER_HOST is ${running}, but the sandbox is all on this machine. Unset it, or set it to a unix:// address`,
+    );
+  }
   const version = await answers(running);
   if (version !== undefined) return { host: running, config, own: false, version };
 

@@ -1,5 +1,5 @@
 /** The brother's machine: a real OpenSSH daemon on this one, whose shell reaches a real engine. */
-import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { userInfo } from "node:os";
 import { join } from "node:path";
@@ -18,9 +18,9 @@ export interface Peer {
   readonly privateKeyFile: string;
 }
 
-/** Makes an Ed25519 key pair and says where it is. */
-export async function newSshKey(file: string, comment: string): Promise<string> {
-  await execa("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", file]);
+/** Makes a key pair without a passphrase and says where it is. */
+export async function newSshKey(file: string, comment: string, type = "ed25519"): Promise<string> {
+  await execa("ssh-keygen", ["-q", "-t", type, "-N", "", "-C", comment, "-f", file]);
   return file;
 }
 
@@ -47,11 +47,28 @@ async function needRoot(): Promise<void> {
   );
 }
 
+/**
+ * For a user who is not root: a `sudo` on the peer that keeps what leads to the engine, which on a
+ * real peer is where root finds it anyway.
+ *
+ * @returns what comes before the rest of PATH.
+ */
+function sudoThatKeeps(world: World, engine: Engine): string {
+  if (isRoot()) return "";
+  const folder = world.folder("sudo");
+  const kept = `DOCKER_HOST='${engine.host}' DOCKER_CONFIG='${engine.config}' PATH='${process.env.PATH ?? ""}'`;
+  const script = `#!/bin/sh\n[ "$1" != -n ] || shift\nexec "$(PATH=/usr/bin:/bin command -v sudo)" -n env ${kept} "$@"\n`;
+  writeFileSync(join(folder, "sudo"), script, { mode: 0o755 });
+  return `${folder}:`;
+}
+
 /** Starts the peer's OpenSSH daemon on a free port of the loopback address. */
 export async function startPeer(world: World, sshd: string, engine: Engine): Promise<Peer> {
   await needRoot();
   const folder = world.folder("ssh");
-  const hostKeyFile = await newSshKey(join(folder, "host"), "peer");
+  // Two host keys, as every machine has them: a client that does not ask for the pinned one fails.
+  const hostKeyFile = await newSshKey(join(folder, "host"), "peer", "ecdsa");
+  const otherHostKeyFile = await newSshKey(join(folder, "other-host"), "peer");
   const privateKeyFile = await newSshKey(join(folder, "operator"), "operator");
   copyFileSync(`${privateKeyFile}.pub`, join(folder, "authorized_keys"));
   makePrivilegeSeparation(world);
@@ -61,6 +78,7 @@ export async function startPeer(world: World, sshd: string, engine: Engine): Pro
     [
       `ListenAddress 127.0.0.1:${port}`,
       `HostKey ${hostKeyFile}`,
+      `HostKey ${otherHostKeyFile}`,
       `AuthorizedKeysFile ${join(folder, "authorized_keys")}`,
       `PidFile none`,
       "PasswordAuthentication no",
@@ -69,7 +87,7 @@ export async function startPeer(world: World, sshd: string, engine: Engine): Pro
       // Its files are in a folder below the system's temporary one, which everybody may write to.
       "StrictModes no",
       "UsePAM no",
-      `SetEnv PATH="${process.env.PATH ?? ""}" DOCKER_HOST=${engine.host} DOCKER_CONFIG=${engine.config}`,
+      `SetEnv PATH="${sudoThatKeeps(world, engine)}${process.env.PATH ?? ""}" DOCKER_HOST=${engine.host} DOCKER_CONFIG=${engine.config}`,
       "",
     ].join("\n"),
   );

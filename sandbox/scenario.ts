@@ -6,7 +6,7 @@ import pLimit from "p-limit";
 import { hubCredentialsSchema } from "../config/manifest.ts";
 import {
   binDirectory,
-  commandPluginOnPath,
+  ensureCommandPlugin,
   ensurePrograms,
   type Program,
   type ProgramName,
@@ -47,6 +47,7 @@ export class Scenario {
   refusals: Refusal[] = [];
   leaks: string[] = [];
   readonly #world: World;
+  readonly #signal: AbortSignal;
   #programs = new Map<ProgramName, Program>();
   #emulator!: B2Emulator;
   #engine!: Engine;
@@ -59,8 +60,20 @@ export class Scenario {
   #watch: ProcessWatch | undefined;
   readonly #environments = new Map<string, string>();
 
-  constructor(world: World) {
+  /** @param signal - ends what runs, for a run that is interrupted. */
+  constructor(world: World, signal: AbortSignal) {
     this.#world = world;
+    this.#signal = signal;
+  }
+
+  /** The stack's name. */
+  get #name(): string {
+    return `sandbox-${this.#world.id}`;
+  }
+
+  /** The compose project's name at the peer. */
+  get #project(): string {
+    return `fort-offsite-${this.#name}-peer`;
   }
 
   get programs(): ReadonlyMap<ProgramName, Program> {
@@ -100,13 +113,15 @@ export class Scenario {
   }
 
   /** Gets the outside programs ready and puts them first on PATH. */
-  async getPrograms(say: (line: string) => void, signal: AbortSignal): Promise<string> {
+  async getPrograms(say: (line: string) => void): Promise<string> {
     this.#programs = await ensurePrograms(PROGRAMS, {
-      signal,
+      signal: this.#signal,
       onProgress: ({ program, step }) => say(`${program}: ${step}`),
     });
     process.env.PATH = `${await binDirectory(this.#programs)}:${process.env.PATH ?? ""}`;
-    const official = await commandPluginOnPath();
+    const official = await ensureCommandPlugin({ signal: this.#signal }, (step) =>
+      say(`command plugin: ${step}`),
+    );
     this.#commandPlugin =
       official ?? join(PROJECT, "sandbox", "plugins", "command", "pulumi-resource-command");
     const plugin = official === undefined ? "a stand-in for the" : "the official";
@@ -119,6 +134,10 @@ export class Scenario {
     this.#emulator = await startB2Emulator({ dataDirectory: world.folder("b2") });
     world.cleanup.add("the B2 emulator", () => this.#emulator.stop());
     this.#engine = await startEngine(world, this.#enginePrograms);
+    // Before the peer's duty, and so after it: nobody is left who could start a container.
+    const { host, own } = this.#engine;
+    if (!own) world.noteContainers(host, this.#project);
+    world.cleanup.add("the peer's container", () => removeContainers(host, this.#project));
     this.#peer = await startPeer(world, this.#path("sshd"), this.#engine);
     this.#hosts = await makeHosts(world);
     const engine = this.#engine.own ? "an engine of its own" : "the engine that runs here";
@@ -129,10 +148,10 @@ export class Scenario {
   async up(): Promise<string> {
     this.#watch = new ProcessWatch();
     this.#hubPort = await freePort();
-    const name = `sandbox-${this.#world.id}`;
     const image = await importImage(this.#world, this.#engine, this.#enginePrograms);
     this.#stack = new Stack(this.#world, {
-      name,
+      name: this.#name,
+      signal: this.#signal,
       config: await this.#config(image),
       secrets: {
         "fort-offsite:credentialSeed": randomBytes(32).toString("hex"),
@@ -148,11 +167,6 @@ export class Scenario {
       // Where the engine looks last: an official plugin on PATH is taken before it.
       plugins: { "resource-command-v1.2.1": this.#commandPlugin },
     });
-    const project = `fort-offsite-${name}-peer`;
-    if (!this.#engine.own) this.#world.noteContainers(this.#engine.host, project);
-    this.#world.cleanup.add("the peer's container", () =>
-      removeContainers(this.#engine.host, project),
-    );
     await this.#stack.create();
     const output = await this.#stack.must(["up", "--yes", "--skip-preview", "--diff"]);
     return /\+ \d+ created/.exec(output)?.[0] ?? "up";

@@ -28,6 +28,8 @@ export interface StackOptions {
   readonly secrets: Readonly<Record<string, string>>;
   /** Added to the environment of every command. */
   readonly env: Readonly<Record<string, string>>;
+  /** Ends a running command as Ctrl-C does: what has begun is finished and recorded. */
+  readonly signal?: AbortSignal;
   /** The programs of plugins by the names that they have in Pulumi's plugin folder. */
   readonly plugins: Readonly<Record<string, string>>;
 }
@@ -94,7 +96,16 @@ export class Stack {
     const { all, exitCode } = await execa(
       "pulumi",
       [...args, "--stack", this.name, ...file, "--non-interactive", "--color", "never"],
-      { cwd: inWorld ? this.#folder : PROJECT, env: this.env, input, all: true, reject: false },
+      {
+        cwd: inWorld ? this.#folder : PROJECT,
+        env: this.env,
+        input,
+        all: true,
+        reject: false,
+        killSignal: "SIGINT",
+        forceKillAfterDelay: 60_000,
+        ...(this.#options.signal !== undefined && { cancelSignal: this.#options.signal }),
+      },
     );
     this.transcript += `${all}\n`;
     return { output: all, exitCode: exitCode ?? 1 };

@@ -1,6 +1,7 @@
 /** `npm start`: fresh machine to the whole round trip in the sandbox. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Command } from "commander";
 import { Listr, type ListrTaskWrapper, type DefaultRenderer, type SimpleRenderer } from "listr2";
 import { renderReport, type SandboxReport, type StepReport } from "./report.ts";
@@ -28,9 +29,12 @@ if (stale > 0)
   console.log(`Cleared what ${stale} killed run${stale === 1 ? "" : "s"} left behind.`);
 
 const world = new World();
-const scenario = new Scenario(world);
+const scenario = new Scenario(world, stop.signal);
 const steps: StepReport[] = [];
 let failure: Error | undefined;
+
+/** How long a step may go on after Ctrl-C, in milliseconds. */
+const PATIENCE = 30_000;
 
 type Task = ListrTaskWrapper<unknown, typeof DefaultRenderer, typeof SimpleRenderer>;
 
@@ -41,12 +45,16 @@ function step(title: string, run: (say: (line: string) => void) => Promise<strin
     task: async (_: unknown, task: Task) => {
       const begin = performance.now();
       const seconds = () => (performance.now() - begin) / 1000;
-      const interrupted = stopped.then(() => Promise.reject(stop.signal.reason as Error));
+      // What runs is told to end, and gets the time for it.
+      const interrupted = stopped
+        .then(() => sleep(PATIENCE))
+        .then(() => Promise.reject(stop.signal.reason as Error));
       const say = (line: string) => {
         task.output = line;
       };
       try {
         const outcome = await Promise.race([run(say), interrupted]);
+        stop.signal.throwIfAborted();
         steps.push({ step: title, seconds: seconds(), outcome });
         task.title = `${title} (${seconds().toFixed(1)} s): ${outcome}`;
       } catch (error) {
@@ -59,7 +67,7 @@ function step(title: string, run: (say: (line: string) => void) => Promise<strin
 
 const up = new Listr(
   [
-    step("Get the outside programs ready", (say) => scenario.getPrograms(say, stop.signal)),
+    step("Get the outside programs ready", (say) => scenario.getPrograms(say)),
     step("Start the cloud's stand-in and the peer", () => scenario.startMachines()),
     step("pulumi up", () => scenario.up()),
     step("pulumi preview and up again", () => scenario.previewAgain()),

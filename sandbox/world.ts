@@ -27,6 +27,9 @@ export const PROJECT = fileURLToPath(new URL("..", import.meta.url)).replace(/\/
 /** Where reports and the register of running worlds are. */
 export const SANDBOX = join(PROJECT, ".sandbox");
 
+/** A Unix socket's path has at most 107 characters; containerd's are 60 below the world's folder. */
+const LONGEST_PARENT = 24;
+
 const REGISTER = join(SANDBOX, "worlds");
 
 /** What the register holds of a world. */
@@ -44,15 +47,19 @@ interface ProcessId {
   readonly started: string;
 }
 
-function startTime(pid: number): string | undefined {
+/** The fields of proc(5)'s stat from the third on: before it is a name, which may hold spaces. */
+function stat(pid: number): string[] | undefined {
   try {
-    // The 22nd field of proc(5)'s stat; the second is a name that may hold anything but ")".
     return readFileSync(`/proc/${pid}/stat`, "latin1")
       .replace(/^.*\) /s, "")
-      .split(" ")[19];
+      .split(" ");
   } catch {
     return undefined;
   }
+}
+
+function startTime(pid: number): string | undefined {
+  return stat(pid)?.[19];
 }
 
 function isAlive({ pid, started }: ProcessId): boolean {
@@ -71,12 +78,31 @@ function signalGroup(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
+/** A process's children and theirs, whatever group or session they made themselves. */
+function descendants(pid: number): ProcessId[] {
+  const parents = readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map((name) => [Number(name), Number(stat(Number(name))?.[1])] as const);
+  const below = (parent: number): number[] =>
+    parents.filter(([, of]) => of === parent).flatMap(([child]) => [child, ...below(child)]);
+  return below(pid).map(processId);
+}
+
 async function endGroup(id: ProcessId, patience = 15_000): Promise<void> {
   if (!isAlive(id)) return;
+  // sshd's sessions outlive it, each in a session of its own.
+  const children = descendants(id.pid);
   signalGroup(id.pid, "SIGTERM");
-  for (const end = Date.now() + patience; isAlive(id) && Date.now() < end;) await sleep(50);
-  if (isAlive(id)) signalGroup(id.pid, "SIGKILL");
-  for (const end = Date.now() + 5_000; isAlive(id) && Date.now() < end;) await sleep(20);
+  if (!(await hasEnded(id, patience))) {
+    signalGroup(id.pid, "SIGKILL");
+    await hasEnded(id, 5_000);
+  }
+  for (const child of children.filter(isAlive)) process.kill(child.pid, "SIGKILL");
+}
+
+async function hasEnded(id: ProcessId, patience: number): Promise<boolean> {
+  for (const end = Date.now() + patience; isAlive(id) && Date.now() < end;) await sleep(20);
+  return !isAlive(id);
 }
 
 /** Unmounts what a container engine left mounted below a folder, deepest first. */
@@ -120,7 +146,8 @@ export class World {
   readonly #register: string;
 
   constructor() {
-    this.directory = join(tmpdir(), `fort-offsite-${this.id}`);
+    const parent = tmpdir().length > LONGEST_PARENT ? "/tmp" : tmpdir();
+    this.directory = join(parent, `fort-offsite-${this.id}`);
     this.#register = join(REGISTER, `${this.id}.json`);
     this.#record = {
       directory: this.directory,

@@ -59,6 +59,7 @@ describe("a bundle", () => {
   it("seals each file for the machine that reads it, and for the operators", async () => {
     await emit();
     expect(environment("hosts/q.env")).toEqual({
+      DIRECTORY: "../fort-nix/secrets/offsite",
       FILE: "../fort-nix/secrets/offsite/hosts/q.env.age",
       FORMAT: "age",
       RECIPIENTS: AGE_KEY,
@@ -141,8 +142,19 @@ describe("a bundle", () => {
     });
   });
 
-  it("speaks sops where the consumer does", async () => {
+  it("writes to one place however its directory is spelled", async () => {
+    await emit();
+    const { FILE } = environment("hosts/q.env");
+    for (const directory of ["../fort-nix/secrets/offsite/", "./../fort-nix//secrets/offsite"]) {
+      await emit(({ seal }) => Object.assign(seal as object, { directory }));
+      expect(environment("hosts/q.env").FILE).toBe(FILE);
+    }
+  });
+
+  it("speaks sops where the consumer does, with age keys alone", async () => {
     const { files } = await emit(({ seal }) => Object.assign(seal as object, { format: "sops" }));
+    expect(environment("hosts/drhorrible.env").RECIPIENTS).not.toContain("ssh-");
+    expect(environment("hosts/drhorrible.env").RECIPIENTS?.split("\n")).toHaveLength(2);
     expect(files).toContain("hosts/q.env.sops");
     expect(content(".sops.yaml")).toContain("^hosts/q\\.env\\.sops$");
   });

@@ -99,6 +99,15 @@ describe("a rest-server target", () => {
     expect(content).toMatch(/^OFFSITE_PEER_PASSWORD_PREVIOUS=.{43}$/m);
   });
 
+  it("can listen on an address of IPv6", async () => {
+    const target = newTarget({ listen: "[fd7a:0:0::9]:8000" });
+    const content = envFile(await valueOf(target.restoreEnvironment("q")));
+    expect(content).toContain("OFFSITE_PEER_REPOSITORY=rest:http://[fd7a:0:0::9]:8000/q/\n");
+    const script = String(reveal((await server()).stdin).value);
+    expect(script).toContain("listen_address='fd7a::9'\n");
+    expect(script).toContain(`listen_ipv6='fd7a${"0".repeat(27)}9'\n`);
+  });
+
   it("tells the public where it is, and nothing else", () => {
     expect(newTarget().manifest).toEqual({
       type: "rest-server",

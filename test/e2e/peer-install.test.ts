@@ -188,6 +188,29 @@ describe("an installation", () => {
     expect(readFileSync(join(server.dataDir, "server/compose.yaml"), "utf8")).toContain("append");
   });
 
+  it("leaves a container that comes back by itself when it dies", async () => {
+    await installed();
+    await installed({ htpasswd: htpasswd(2) });
+    const { stdout: pid } = await execa(
+      "docker",
+      ["inspect", "--format", "{{.State.Pid}}", (await container()).Id],
+      { env: environment() },
+    );
+    process.kill(Number(pid), "SIGKILL");
+    await waitFor("The container's return", () =>
+      answer(2).then(
+        (status) => status === 404,
+        () => false,
+      ),
+    );
+  });
+
+  it("serves an address of IPv6", async () => {
+    await installed({ listen: { address: "::1", port: server.listen.port, wildcard: false } });
+    const response = await fetch(`http://[::1]:${server.listen.port}/q/config`);
+    expect(response.status).toBe(401);
+  });
+
   it("waits for another one that is under way", async () => {
     const outputs = await Promise.all([installed(), installed()]);
     expect(outputs.filter((output) => output.includes("Nothing to change"))).toHaveLength(1);
@@ -250,6 +273,9 @@ describe("an installation that fails", () => {
       "sync",
       "id",
       "dirname",
+      "stat",
+      "ls",
+      "cat",
     ]) {
       const { stdout } = await execa("sh", ["-c", 'command -v "$1"', "sh", tool]);
       writeFileSync(join(bin, tool), `#!/bin/sh\nexec ${stdout} "$@"\n`, { mode: 0o755 });
@@ -264,7 +290,7 @@ describe("an installation that fails", () => {
       reject: false,
     });
     expect(exitCode).toBe(1);
-    expect(stderr).toContain("docker: is not installed. Install it with: apt-get install");
+    expect(stderr).toContain("docker: is not installed. Install ");
     expect(stderr).toContain("disk: ");
   });
 
@@ -304,6 +330,74 @@ describe("an installation that fails", () => {
     expect(output).toContain("An earlier installation did not end");
     expect(await answer(1)).toBe(404);
     expect(statSync(pending, { throwIfNoEntry: false })).toBeUndefined();
+  });
+
+  it("is undone by the next one when it was killed while it was being undone", async () => {
+    await installed();
+    const port = await freePort();
+    const occupant = await occupy(port);
+    const script = peerScript({ ...server, listen: { ...server.listen, port } });
+    const child = spawn("sh", ["-s", "install"], {
+      env: { ...process.env, ...environment() },
+      detached: true,
+      stdio: ["pipe", "ignore", "ignore"],
+    });
+    child.stdin.end(script);
+    const compose = () => readFileSync(join(server.dataDir, "server/compose.yaml"), "utf8");
+    await waitFor("The change", () => compose().includes(`:${port}`));
+    await waitFor("Its undoing", () => !compose().includes(`:${port}`), { timeout: 120_000 });
+    if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
+    occupant.close();
+    await installed();
+    expect(await answer(1)).toBe(404);
+  });
+
+  it("rolls back also when nobody reads what it prints any more", async () => {
+    await installed();
+    const port = await freePort();
+    const occupant = await occupy(port);
+    const script = peerScript({ ...server, listen: { ...server.listen, port } });
+    const child = spawn("sh", ["-s", "install"], {
+      env: { ...process.env, ...environment() },
+      stdio: ["pipe", "pipe", "pipe"],
+    });
+    child.stdout.destroy();
+    child.stderr.destroy();
+    child.stdin.end(script);
+    const code = await new Promise((resolve) => child.once("exit", resolve));
+    occupant.close();
+    expect(code).toBe(1);
+    expect(await answer(1)).toBe(404);
+    const pending = join(server.dataDir, "server/pending");
+    expect(statSync(pending, { throwIfNoEntry: false })).toBeUndefined();
+  });
+
+  it("touches no directory that is somebody else's", async () => {
+    mkdirSync(join(server.dataDir, "server"), { recursive: true });
+    mkdirSync(join(server.dataDir, "repositories"));
+    const [ours, theirs] = ["server/theirs", "repositories/theirs"].map((path) =>
+      join(server.dataDir, path),
+    );
+    for (const file of [ours, theirs]) writeFileSync(file ?? "", "precious");
+    const { output, exitCode } = await run("install");
+    expect(exitCode).toBe(1);
+    expect(output).toContain("has files that are not fort-offsite's");
+    await run("remove");
+    for (const file of [ours, theirs]) {
+      expect(readFileSync(file ?? "", "utf8")).toBe("precious");
+      expect(statSync(file ?? "").uid).toBe(0);
+    }
+  });
+
+  it("leaves the server of another project in its directory alone", async () => {
+    await installed();
+    const other = { project: `${project}-other` };
+    const { output, exitCode } = await run("install", other);
+    expect(exitCode).toBe(1);
+    expect(output).toContain(`belongs to the server ${project}`);
+    expect((await run("remove", other)).exitCode).toBe(0);
+    expect(await answer(1)).toBe(404);
+    expect(await installed()).toContain("Nothing to change");
   });
 
   it("leaves the release that runs as it is on a full disk", async () => {
