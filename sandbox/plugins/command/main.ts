@@ -19,8 +19,9 @@ server.addService(
   makeService(new EngineLog(process.argv[2])),
 );
 
-// The engine tells of a Ctrl-C by a call, and decides then how long a command may go on.
-process.on("SIGINT", () => undefined);
+// The engine tells of a Ctrl-C by a call, and ends a plugin by this signal when it has no more use
+// for it; it waits five seconds for one that does not go. What still runs is finished first.
+process.on("SIGINT", () => server.tryShutdown(() => process.exit(0)));
 
 // An engine that was killed cannot stop its plugins.
 const engine = process.ppid;
