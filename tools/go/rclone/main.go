@@ -6,6 +6,7 @@ package main
 import (
 	"github.com/rclone/rclone/cmd"
 
+	_ "github.com/rclone/rclone/backend/alias"
 	_ "github.com/rclone/rclone/backend/b2"
 	_ "github.com/rclone/rclone/backend/crypt"
 	_ "github.com/rclone/rclone/backend/local"
@@ -23,6 +24,7 @@ import (
 	_ "github.com/rclone/rclone/cmd/delete"
 	_ "github.com/rclone/rclone/cmd/deletefile"
 	_ "github.com/rclone/rclone/cmd/hashsum"
+	_ "github.com/rclone/rclone/cmd/link"
 	_ "github.com/rclone/rclone/cmd/listremotes"
 	_ "github.com/rclone/rclone/cmd/ls"
 	_ "github.com/rclone/rclone/cmd/lsd"
