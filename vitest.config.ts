@@ -1,12 +1,12 @@
 import { defineConfig } from "vitest/config";
 
-/** Tests that stand a whole world up, one file after the other. */
-const serial = (name: string, groupOrder: number) => ({
+/** Tests that stand a whole world up, after the quick ones: they take minutes. */
+const slow = (name: string, groupOrder: number) => ({
   extends: true as const,
   test: {
     name,
     include: [`test/${name}/**/*.test.ts`],
-    fileParallelism: false,
+    maxWorkers: 2,
     testTimeout: 15 * 60_000,
     hookTimeout: 15 * 60_000,
     sequence: { groupOrder },
@@ -34,8 +34,8 @@ export default defineConfig({
           sequence: { groupOrder: 0 },
         },
       },
-      serial("conformance", 1),
-      serial("e2e", 2),
+      slow("conformance", 1),
+      slow("e2e", 2),
     ],
   },
 });

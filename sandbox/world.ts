@@ -59,7 +59,9 @@ function stat(pid: number): string[] | undefined {
 }
 
 function startTime(pid: number): string | undefined {
-  return stat(pid)?.[19];
+  const fields = stat(pid);
+  // A zombie has ended: its parent, or the first process of a container, may never ask for it.
+  return fields?.[0] === "Z" ? undefined : fields?.[19];
 }
 
 function isAlive({ pid, started }: ProcessId): boolean {
@@ -97,7 +99,13 @@ async function endGroup(id: ProcessId, patience = 15_000): Promise<void> {
     signalGroup(id.pid, "SIGKILL");
     await hasEnded(id, 5_000);
   }
-  for (const child of children.filter(isAlive)) process.kill(child.pid, "SIGKILL");
+  for (const child of children.filter(isAlive)) {
+    try {
+      process.kill(child.pid, "SIGKILL");
+    } catch {
+      // It has ended by itself.
+    }
+  }
 }
 
 async function hasEnded(id: ProcessId, patience: number): Promise<boolean> {
