@@ -6,7 +6,7 @@ const slow = (name: string, groupOrder: number) => ({
   test: {
     name,
     include: [`test/${name}/**/*.test.ts`],
-    maxWorkers: 2,
+    maxWorkers: 3,
     testTimeout: 15 * 60_000,
     hookTimeout: 15 * 60_000,
     sequence: { groupOrder },
@@ -27,7 +27,8 @@ export default defineConfig({
           name: "unit",
           include: ["test/**/*.test.ts"],
           exclude: ["test/e2e/**", "test/conformance/**"],
-          maxWorkers: 2,
+          // One more than the cores of the machine that this is meant for: many wait for programs.
+          maxWorkers: 3,
           // Many of these start real programs, on a machine that may be busy.
           testTimeout: 60_000,
           hookTimeout: 120_000,

@@ -1,7 +1,8 @@
 /** The whole round trip, step by step, on one machine. */
 import { randomBytes } from "node:crypto";
-import { mkdirSync, readFileSync, renameSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
+import { execa } from "execa";
 import pLimit from "p-limit";
 import { hubCredentialsSchema } from "../config/manifest.ts";
 import {
@@ -56,6 +57,7 @@ export class Scenario {
   #hosts: Host[] = [];
   #hub!: Hub;
   #hubPort = 0;
+  #mirrorReports = "";
   #commandPlugin = "";
   #watch: ProcessWatch | undefined;
   readonly #environments = new Map<string, string>();
@@ -216,10 +218,11 @@ export class Scenario {
 
   /** The hub copies everything to every target, and has nothing to do a second time. */
   async mirror(): Promise<string> {
-    const first = totals(await this.#hub.mirror());
-    const second = totals(await this.#hub.mirror());
-    if (second.files !== 0) throw new Error(`The second mirror sent ${second.files} files again`);
-    return `${first.files} files sent, then none`;
+    const reports = [await this.#hub.mirror(), await this.#hub.mirror()];
+    this.#mirrorReports = reports.join("\n");
+    const [first = 0, second = 0] = reports.map(filesSent);
+    if (second !== 0) throw new Error(`The second mirror sent ${second} files again`);
+    return `${first} files sent, then none`;
   }
 
   /** What must be refused is refused. */
@@ -289,17 +292,36 @@ export class Scenario {
   async lookForLeaks(): Promise<string> {
     const { rclone, credentials } = this.#hub.secretFiles;
     const environments = [...this.#environments.values()];
-    const secrets = [...secretsOfHub(rclone, credentials), ...environments.flatMap(secretsOfEnv)];
+    const secrets = [
+      ...secretsOfHub(rclone, credentials),
+      ...environments.flatMap(secretsOfEnv),
+      ...this.#stack.secrets,
+      this.#emulator.applicationKey,
+    ];
     const state = await this.#stack.must(["stack", "export"]);
     const commands = (await this.#watch?.end()) ?? [];
+    const { stdout: serverLog } = await execa(
+      "docker",
+      ["compose", "--project-name", this.#project, "logs"],
+      { env: { DOCKER_HOST: this.#engine.host, DOCKER_CONFIG: this.#engine.config }, all: true },
+    );
+    const logs = this.#world.folder("logs");
     this.leaks = findLeaks(secrets, {
-      "what Pulumi printed, with the state": this.#stack.transcript,
+      "what Pulumi printed": this.#stack.transcript,
       "the state": state,
       "the processes' arguments": commands.join("\n"),
       "the manifest": readFileSync(this.#hub.manifestFile, "utf8"),
+      "the agent's report": this.#mirrorReports,
+      "the peer's server's log": serverLog,
+      ...Object.fromEntries(
+        readdirSync(logs).map((name) => [
+          `the log ${name}`,
+          readFileSync(join(logs, name), "utf8"),
+        ]),
+      ),
     });
     if (this.leaks.length > 0) throw new Error(`Secrets were seen in: ${this.leaks.join(", ")}`);
-    return `none of ${secrets.length} secrets in output, state and ${commands.length} command lines`;
+    return `none of ${secrets.length} secrets in output, state, logs and ${commands.length} command lines`;
   }
 
   /** `pulumi destroy` stops the server and leaves the backups. */
@@ -373,12 +395,11 @@ export class Scenario {
 }
 
 /** How many files a mirror's report says were sent. */
-function totals(report: string): { files: number } {
+function filesSent(report: string): number {
   const { targets } = JSON.parse(report) as {
     targets: Record<string, { hosts: Record<string, { files: number }> }>;
   };
-  const files = Object.values(targets)
+  return Object.values(targets)
     .flatMap(({ hosts }) => Object.values(hosts))
     .reduce((sum, host) => sum + host.files, 0);
-  return { files };
 }

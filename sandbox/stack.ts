@@ -70,6 +70,13 @@ export class Stack {
     };
   }
 
+  /** What must be seen nowhere: the passphrase, and the secrets line by line. */
+  get secrets(): string[] {
+    const passphrase = readFileSync(this.env.PULUMI_CONFIG_PASSPHRASE_FILE ?? "", "utf8");
+    const lines = Object.values(this.#options.secrets).flatMap((secret) => secret.split("\n"));
+    return [passphrase, ...lines.filter((line) => line !== "" && !line.startsWith("-----"))];
+  }
+
   /** Makes the stack, its config and its secrets. */
   async create(): Promise<void> {
     await this.must(["stack", "init"]);

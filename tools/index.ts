@@ -207,7 +207,9 @@ class Ensurer {
       wanted.map(({ name, reasons }) => ({ name, reasons: [...reasons, reason] }));
     const unavailable = await packages.unavailable();
     if (unavailable !== undefined) return failed(unavailable);
-    const list = wanted.flatMap(({ name }) => this.#spec(name).packages ?? []);
+    const list = wanted
+      .flatMap(({ name }) => this.#spec(name).packages ?? [])
+      .sort((a, b) => ((a.names[0] ?? "") < (b.names[0] ?? "") ? -1 : 1));
     for (const { name } of wanted) {
       const names = this.#spec(name).packages?.names ?? [];
       const step = `installing the Debian package ${names.join(" or ")}`;
