@@ -3,6 +3,7 @@
  *
  * Config in, targets up, bundle out.
  */
+import { inspect } from "node:util";
 import * as pulumi from "@pulumi/pulumi";
 import { Bundle } from "./components/bundle.ts";
 import { newTarget } from "./components/targets.ts";
@@ -49,7 +50,10 @@ function readConfig() {
       stack,
     );
   } catch (error) {
-    // A RunError is shown without a stack trace.
-    throw error instanceof InputError ? new pulumi.RunError(error.message) : error;
+    if (!(error instanceof InputError)) throw error;
+    // A RunError is shown without a stack trace. The SDK inspects it for its own trace all the
+    // same, with all that hangs on it, which takes twenty seconds; this is the short answer.
+    const { message } = error;
+    throw Object.assign(new pulumi.RunError(message), { [inspect.custom]: () => message });
   }
 }
