@@ -112,7 +112,9 @@ describe("a config with ten mistakes", () => {
     expect(exitCode).not.toBe(0);
     const lines = output.split("\n").map((line) => line.trim());
     const start = lines.findIndex((line) => line.includes("Invalid stack config"));
-    const problems = lines.slice(start + 1).filter((line) => /^[a-zA-Z0-9.]+: (?:got|is) /.test(line));
+    const problems = lines
+      .slice(start + 1)
+      .filter((line) => /^[a-zA-Z0-9.]+: (?:got|is) /.test(line));
     const places = problems.map((line) => line.split(": ")[0]);
     expect(places).toEqual([
       "hosts.locks",
