@@ -57,6 +57,7 @@ export class Scenario {
   #hosts: Host[] = [];
   #hub!: Hub;
   #hubPort = 0;
+  #b2Calls: () => Record<string, number> = () => ({});
   #mirrorReports = "";
   #commandPlugin = "";
   #watch: ProcessWatch | undefined;
@@ -110,8 +111,9 @@ export class Scenario {
     };
   }
 
+  /** Calls to the B2 emulator by transaction class; none before it runs. */
   get b2Calls(): Record<string, number> {
-    return { ...this.#emulator.stats().transactions };
+    return this.#b2Calls();
   }
 
   /** Gets the outside programs ready and puts them first on PATH. */
@@ -135,6 +137,7 @@ export class Scenario {
     const world = this.#world;
     this.#emulator = await startB2Emulator({ dataDirectory: world.folder("b2") });
     world.cleanup.add("the B2 emulator", () => this.#emulator.stop());
+    this.#b2Calls = () => ({ ...this.#emulator.stats().transactions });
     this.#engine = await startEngine(world, this.#enginePrograms);
     // Before the peer's duty, and so after it: nobody is left who could start a container.
     const { host, own } = this.#engine;

@@ -177,8 +177,11 @@ describe("npm start that is not let finish", () => {
     expect(existsSync(directory)).toBe(true);
     const next = start("--keep");
     await waitFor("The clearing", () => !existsSync(directory), { timeout: 120_000 });
+    // This one is interrupted in its first step, before anything was started.
+    const [nextId, nextWorld] = await newWorld(new Map([...before, [id, undefined]]));
     if (next.pid !== undefined) process.kill(-next.pid, "SIGINT");
     expect((await next).all).toContain("Cleared what 1 killed run left behind.");
     expectNothingLeft(id, directory);
+    expectNothingLeft(nextId, nextWorld.directory);
   });
 });

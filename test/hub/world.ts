@@ -20,6 +20,7 @@ import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import bcrypt from "bcryptjs";
 import { execa } from "execa";
+import { afterAll } from "vitest";
 import type { HubCredentials, Manifest, PasswordTrio } from "../../config/manifest.ts";
 import { buildAgent } from "../../tools/build.ts";
 import type { HostReport, MirrorReport } from "../../hub/mirror/report.ts";
@@ -59,11 +60,12 @@ async function untilOpen(port: number): Promise<void> {
 
 let template: string | undefined;
 
-/** A folder that goes when the tests' process ends. */
+/** What a file of tests needs throughout; it goes with the last of them. */
+const shared = mkdtempSync(join(tmpdir(), "offsite-hub-test-"));
+afterAll(() => rmSync(shared, { recursive: true, force: true }));
+
 function temporaryFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), "offsite-hub-test-"));
-  process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
-  return folder;
+  return mkdtempSync(join(shared, "folder-"));
 }
 
 /** The agent as one file, as a hub has it, built anew for each file of tests. */
