@@ -7,7 +7,7 @@ import { htpasswdFile } from "../credentials/htpasswd.ts";
 import { rcloneConf } from "../credentials/rclone-conf.ts";
 import { agenixRules, sopsRules } from "../credentials/recipients.ts";
 import { newSealedFile, recipientsOf, sealedPath, type BundleFile } from "./sealed-file.ts";
-import { hostOf, type OffsiteTarget, type TargetContext } from "./target.ts";
+import { hostOf, withSlash, type OffsiteTarget, type TargetContext } from "./target.ts";
 
 /** The settings of a {@link Bundle}. */
 export interface BundleArgs extends TargetContext {
@@ -37,8 +37,6 @@ export class Bundle extends pulumi.ComponentResource {
 }
 
 const json = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
-
-const withSlash = (url: string) => url.replace(/\/*$/, "/");
 
 function hostPath(host: string): string {
   return `hosts/${host}.env`;

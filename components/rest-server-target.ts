@@ -8,7 +8,13 @@ import type { EnvLine } from "../credentials/env-file.ts";
 import { htpasswdFile } from "../credentials/htpasswd.ts";
 import type { RcloneRemote } from "../credentials/rclone-conf.ts";
 import { peerScript } from "../peer/script.ts";
-import { forEachHost, hostOf, type OffsiteTarget, type TargetContext } from "./target.ts";
+import {
+  forEachHost,
+  hostOf,
+  withSlash,
+  type OffsiteTarget,
+  type TargetContext,
+} from "./target.ts";
 
 /** The settings of a {@link RestServerTarget}. */
 export interface RestServerTargetArgs extends TargetContext {
@@ -36,7 +42,7 @@ export class RestServerTarget extends pulumi.ComponentResource implements Offsit
     }
     this.targetName = name;
     this.#args = args;
-    this.#url = (target.url ?? `http://${target.listen}`).replace(/\/*$/, "/");
+    this.#url = withSlash(target.url ?? `http://${target.listen}`);
     if (!target.image.includes("sha256:")) {
       void pulumi.log.warn(`The image ${target.image} is not pinned by its digest`, this);
     }

@@ -46,3 +46,8 @@ export function hostOf(hosts: Readonly<Record<string, HostConfig>>, name: string
   if (host === undefined) throw new RangeError(`"${name}" is no host of the stack`);
   return host;
 }
+
+/** A base URL that ends in one slash, so that a host's name can follow. */
+export function withSlash(url: string): string {
+  return url.replace(/\/*$/, "/");
+}

@@ -14,7 +14,7 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
@@ -22,6 +22,7 @@ import bcrypt from "bcryptjs";
 import { execa } from "execa";
 import { afterAll } from "vitest";
 import type { HubCredentials, Manifest, PasswordTrio } from "../../config/manifest.ts";
+import { freePort } from "../../sandbox/world.ts";
 import { buildAgent } from "../../tools/build.ts";
 import type { HostReport, MirrorReport } from "../../hub/mirror/report.ts";
 
@@ -32,16 +33,6 @@ export async function restic(world: World, repository: string, ...args: string[]
   const env = { RESTIC_PASSWORD: PASSWORD, RESTIC_CACHE_DIR: join(world.root, "cache") };
   const { stdout } = await execa("restic", ["-r", repository, ...args], { env });
   return stdout;
-}
-
-/** A free port of the loopback address. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
 }
 
 async function untilOpen(port: number): Promise<void> {

@@ -5,7 +5,8 @@ import path from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { plain, secret, type RawProperties } from "../../../../sandbox/plugins/command/wire.ts";
 import { Plugin } from "./plugin.ts";
-import { freePort, startSshd, type Sshd } from "./sshd.ts";
+import { freePort } from "../../../../sandbox/world.ts";
+import { startSshd, type Sshd } from "./sshd.ts";
 
 let sshd: Sshd;
 let plugin: Plugin;

@@ -2,10 +2,10 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import net from "node:net";
 import os from "node:os";
 import path from "node:path";
 import { execa } from "execa";
+import { freePort } from "../../../../sandbox/world.ts";
 import { ensurePrograms } from "../../../../tools/index.ts";
 
 /** A running server and what a client needs to get in. */
@@ -72,16 +72,6 @@ export async function startSshd(acceptEnv: readonly string[] = []): Promise<Sshd
       await rm(folder, { recursive: true, force: true });
     },
   };
-}
-
-/** A port that nobody listens at. */
-export async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as net.AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }
 
 async function untilListening(child: ChildProcess): Promise<void> {
