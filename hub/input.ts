@@ -7,6 +7,7 @@ import {
   type Manifest,
 } from "../config/manifest.ts";
 import { messageOf, UsageError } from "./errors.ts";
+import { settingsSchema, type Settings } from "./settings.ts";
 
 /**
  * Reads `offsite.json`.
@@ -24,6 +25,15 @@ export function readManifest(path: string): Manifest {
  */
 export function readCredentials(path: string): HubCredentials {
   return read(path, hubCredentialsSchema);
+}
+
+/**
+ * Reads the hub's settings; the defaults where no file is given.
+ *
+ * @throws UsageError where it cannot be read, with all that is wrong in it.
+ */
+export function readSettings(path: string | undefined): Settings {
+  return path === undefined ? settingsSchema.parse({}) : read(path, settingsSchema);
 }
 
 function read<Schema extends z.ZodType>(path: string, schema: Schema): z.output<Schema> {

@@ -1,5 +1,5 @@
 import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { z } from "zod";
 
@@ -24,8 +24,8 @@ const SETTLE_MS = 100;
  */
 export async function takeLock(path: string): Promise<() => void> {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  const token = `${process.pid}-${Date.now().toString(36)}-${Math.random().toString(36).slice(2)}`;
-  const owner: Owner = { pid: process.pid, started: startOf(process.pid) ?? "", token };
+  const owner = self();
+  const { token } = owner;
   const own = `${path}.${token}`;
   writeFileSync(own, JSON.stringify(owner), { mode: 0o600 });
   try {
@@ -45,11 +45,45 @@ export async function takeLock(path: string): Promise<() => void> {
   } finally {
     rmSync(own, { force: true });
   }
+  return releasing(path, token);
+}
+
+/**
+ * Writes a file that says, until this process ends, that it is there.
+ *
+ * @param folder - where; the file's name is its own.
+ * @returns takes the file away.
+ */
+export function writeOwner(folder: string): () => void {
+  const owner = self();
+  const path = join(folder, owner.token);
+  writeFileSync(path, JSON.stringify(owner), { mode: 0o600 });
+  return releasing(path, owner.token);
+}
+
+/** Whether a living process holds the lock. */
+export function isHeld(path: string): boolean {
+  const owner = readOwner(path);
+  return owner !== undefined && isAlive(owner);
+}
+
+function self(): Owner {
+  const token = `${process.pid}-${Date.now().toString(36)}-${Math.random().toString(36).slice(2)}`;
+  return { pid: process.pid, started: startOf(process.pid) ?? "", token };
+}
+
+/** What this process holds, to be given back when it ends. */
+const held = new Set<() => void>();
+process.on("exit", () => {
+  for (const release of held) release();
+});
+
+function releasing(path: string, token: string): () => void {
   const release = (): void => {
-    process.off("exit", release);
+    held.delete(release);
     if (readOwner(path)?.token === token) rmSync(path, { force: true });
   };
-  process.on("exit", release);
+  held.add(release);
   return release;
 }
 

@@ -8,6 +8,7 @@ import { format } from "prettier";
 import { z } from "zod";
 import { stackConfigJsonSchema } from "../config/json-schema.ts";
 import { manifestSchema } from "../config/manifest.ts";
+import { settingsSchema } from "../hub/settings.ts";
 import { generateSdk } from "../sdks/b2/generate.ts";
 
 const ROOT = path.dirname(import.meta.dirname);
@@ -44,6 +45,14 @@ export const GENERATORS: readonly Generator[] = [
         title: "offsite.json",
         // A file of a newer, compatible program has properties that this one does not know.
         ...z.toJSONSchema(manifestSchema, { io: "input" }),
+      }),
+  },
+  {
+    what: "the JSON schema of the hub's settings",
+    make: () =>
+      json("hub/settings.schema.json", {
+        title: "settings.json",
+        ...z.toJSONSchema(settingsSchema, { io: "input" }),
       }),
   },
   {

@@ -23,7 +23,13 @@ export type ProgramName =
   | "ssh-keygen"
   | "ssh-keyscan"
   | "htpasswd"
-  | "busybox";
+  | "busybox"
+  | "sqlite3"
+  | "initdb"
+  | "postgres"
+  | "psql"
+  | "nix-instantiate"
+  | "promtool";
 
 /** How a program tells its version. */
 export interface Probe {
@@ -102,6 +108,14 @@ const github = (repository: string, tag: string) =>
 
 /** Daemons are often outside of an ordinary user's PATH. */
 const SYSTEM_DIRECTORIES = ["/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/local/bin", "/usr/bin"];
+
+/** Debian and Ubuntu keep PostgreSQL's programs off PATH, in a folder a version. */
+const postgresql = (purpose: string): ProgramSpec => ({
+  version: "any",
+  purpose,
+  directories: [18, 17, 16, 15, 14, 13].map((version) => `/usr/lib/postgresql/${version}/bin`),
+  packages: { names: ["postgresql"] },
+});
 
 const pulumiRelease = (members: readonly string[]): Release => ({
   base: github("pulumi/pulumi", `v${PULUMI}`),
@@ -319,6 +333,25 @@ export const PROGRAMS: Readonly<Record<ProgramName, ProgramSpec>> = {
     static: true,
     // The package would push a dynamic busybox off the system, so its file is taken out instead.
     packages: { names: ["busybox-static"], unpack: ["bin/busybox", "usr/bin/busybox"] },
+  },
+  sqlite3: {
+    version: "any",
+    purpose: "checks SQLite files in a drill",
+    packages: { names: ["sqlite3"] },
+  },
+  initdb: postgresql("makes a scratch cluster in a drill"),
+  postgres: postgresql("loads a dump in a drill"),
+  psql: postgresql("loads a dump in a drill"),
+  "nix-instantiate": {
+    version: "any",
+    purpose: "evaluates the NixOS modules in the tests",
+    packages: { names: ["nix-bin"] },
+  },
+  promtool: {
+    version: "any",
+    purpose: "checks the metrics in the tests",
+    // The package would start a server, so its file is taken out instead.
+    packages: { names: ["prometheus"], unpack: ["usr/bin/promtool"] },
   },
 };
 

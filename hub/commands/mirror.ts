@@ -1,34 +1,32 @@
-import { homedir } from "node:os";
-import { join } from "node:path";
-import { Command, InvalidArgumentError, Option } from "commander";
-import { UsageError } from "../errors.ts";
+import { Command } from "commander";
 import { counted, duration, size } from "../format.ts";
-import { pick, readCredentials, readManifest } from "../input.ts";
+import { pick } from "../input.ts";
 import { mirror } from "../mirror/mirror.ts";
 import { succeeded, type HostReport, type MirrorReport } from "../mirror/report.ts";
+import {
+  collect,
+  Inputs,
+  positive,
+  whole,
+  withCommonOptions,
+  type CommonOptions,
+} from "../options.ts";
+import { Output } from "../output.ts";
 import { noProgress, TerminalProgress } from "../progress.ts";
-import { targetFromManifest } from "../targets/from-manifest.ts";
 
-interface Options {
-  manifest?: string;
-  credentials?: string;
-  rcloneConfig?: string;
-  repositories?: string;
-  state?: string;
-  host?: string[];
-  dryRun?: boolean;
-  limitUpload?: number;
-  json?: boolean;
-  rclone: string;
-  allowRemoval?: boolean;
-  keepDaily: number;
-  keepWeekly: number;
-  keepMonthly: number;
+interface Options extends CommonOptions {
+  readonly host?: string[];
+  readonly dryRun?: boolean;
+  readonly limitUpload?: number;
+  readonly allowRemoval?: boolean;
+  readonly keepDaily?: number;
+  readonly keepWeekly?: number;
+  readonly keepMonthly?: number;
 }
 
 /** `offsite-hub mirror`. */
 export function mirrorCommand(): Command {
-  return new Command("mirror")
+  return withCommonOptions(new Command("mirror"))
     .summary("copy every host's repository to every target")
     .description(
       "Copies the hosts' restic repositories to the targets, file by file, in an order in which each " +
@@ -37,33 +35,17 @@ export function mirrorCommand(): Command {
         "An interrupted run is continued by the next. No repository password is needed.",
     )
     .argument("[target...]", "targets by name (default: all of the manifest)")
-    .addOption(new Option("--manifest <file>", "the bundle's offsite.json").env("OFFSITE_MANIFEST"))
-    .addOption(
-      new Option("--credentials <file>", "the bundle's hub-credentials.json, unsealed").env(
-        "OFFSITE_CREDENTIALS",
-      ),
-    )
-    .addOption(
-      new Option("--rclone-config <file>", "the bundle's rclone.conf, unsealed").env(
-        "OFFSITE_RCLONE_CONFIG",
-      ),
-    )
-    .option("--repositories <dir>", "the hub's repositories (default: the manifest's)")
-    .addOption(
-      new Option(
-        "--state <dir>",
-        "where the agent keeps its locks and notes (default: $STATE_DIRECTORY, else ~/.local/state/offsite-hub)",
-      ).env("OFFSITE_STATE"),
-    )
     .option("--host <name>", "only this host; may be given again", collect)
     .option("--dry-run", "say what would be sent and send nothing")
     .option("--limit-upload <KiB/s>", "the most to send to each target", positive)
-    .option("--keep-daily <n>", "the daily snapshots that the hub's prune keeps", whole, 7)
-    .option("--keep-weekly <n>", "the weekly ones", whole, 4)
-    .option("--keep-monthly <n>", "the monthly ones", whole, 6)
+    .option(
+      "--keep-daily <n>",
+      "the daily snapshots that the hub's prune keeps (default: the settings')",
+      whole,
+    )
+    .option("--keep-weekly <n>", "the weekly ones", whole)
+    .option("--keep-monthly <n>", "the monthly ones", whole)
     .option("--allow-removal", "go on although the hub has lost snapshots that it keeps")
-    .option("--json", "write one report as JSON to standard output")
-    .option("--rclone <program>", "the rclone program", "rclone")
     .addHelpText(
       "after",
       "\nExit codes: 0 all is at the targets, 1 something is not, 2 wrong use or unreadable input.",
@@ -72,51 +54,38 @@ export function mirrorCommand(): Command {
 }
 
 async function run(targets: string[], options: Options): Promise<void> {
-  const manifest = readManifest(given(options.manifest, "--manifest", "OFFSITE_MANIFEST"));
-  const credentials = readCredentials(
-    given(options.credentials, "--credentials", "OFFSITE_CREDENTIALS"),
-  );
-  const repositories = options.repositories ?? manifest.hub.repositories;
+  const output = new Output({ json: options.json === true });
+  const inputs = new Inputs(options, output);
+  inputs.credentials();
+  const { manifest, settings, repositories, state, patience } = inputs;
   const names = pick("target", targets, Object.keys(manifest.targets));
   const hosts = pick("host", options.host ?? [], Object.keys(manifest.hosts));
   const progress = process.stderr.isTTY ? new TerminalProgress(process.stderr) : noProgress;
-  const json = options.json === true;
-  const log = json ? console.error : console.log;
   const report = await mirror({
     manifest,
-    targets: names.map((name) => ({
-      name,
-      make: () =>
-        targetFromManifest(name, {
-          manifest,
-          credentials,
-          repositories,
-          rcloneConfig: options.rcloneConfig,
-          rclone: options.rclone,
-          uploadLimitKiB: options.limitUpload,
-        }),
-    })),
+    targets: names.map((name) => ({ name, make: () => inputs.target(name, options.limitUpload) })),
     hosts,
     repositories,
-    state: options.state ?? defaultState(),
+    state,
+    patience,
     retention: {
-      daily: options.keepDaily,
-      weekly: options.keepWeekly,
-      monthly: options.keepMonthly,
+      daily: options.keepDaily ?? settings.retention.daily,
+      weekly: options.keepWeekly ?? settings.retention.weekly,
+      monthly: options.keepMonthly ?? settings.retention.monthly,
     },
     allowRemoval: options.allowRemoval === true,
     dryRun: options.dryRun === true,
     progress,
     onHost: (target, host, each, errors) => {
       progress.clear();
-      log(`${target} ${host}: ${summary(each)}`);
-      for (const notice of each.notices) log(`${target} ${host}: ${notice}`);
-      for (const error of errors) console.error(`error: ${target} ${host}: ${error}`);
+      output.info(`${target} ${host}: ${summary(each)}`);
+      for (const notice of each.notices) output.notice(`${target} ${host}: ${notice}`);
+      for (const error of errors) output.error(`${target} ${host}: ${error}`);
     },
   });
   progress.clear();
-  closing(report, log);
-  if (json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
+  closing(report, output);
+  output.report(report);
   if (!succeeded(report)) process.exitCode = 1;
 }
 
@@ -135,42 +104,14 @@ function summary(report: HostReport): string {
   }
 }
 
-function closing(report: MirrorReport, log: (line: string) => void): void {
+function closing(report: MirrorReport, output: Output): void {
   for (const [name, target] of Object.entries(report.targets)) {
-    for (const error of target.errors) console.error(`error: ${name}: ${error}`);
+    for (const error of target.errors) output.error(`${name}: ${error}`);
     if (target.credential === null || target.credential === "current") continue;
-    log(
+    output.warning(
       `${name}: accepted the ${target.credential} credential, not the current one: ` +
         `${target.credential === "next" ? "the hub" : "the target"} still owes a deployment`,
     );
   }
-  for (const notice of report.notices) log(`notice: ${notice}`);
-}
-
-function defaultState(): string {
-  // systemd may give several folders, separated by colons.
-  const [first] = (process.env.STATE_DIRECTORY ?? "").split(":");
-  if (first !== undefined && first !== "") return first;
-  const base = process.env.XDG_STATE_HOME ?? join(homedir(), ".local", "state");
-  return join(base, "offsite-hub");
-}
-
-function given(value: string | undefined, option: string, variable: string): string {
-  if (value !== undefined && value !== "") return value;
-  throw new UsageError(`which file? Give ${option} or set ${variable}`);
-}
-
-function collect(value: string, before: string[] = []): string[] {
-  return [...before, value];
-}
-
-function whole(value: string): number {
-  if (/^\d{1,6}$/.test(value)) return Number(value);
-  throw new InvalidArgumentError("It must be a whole number.");
-}
-
-function positive(value: string): number {
-  const number = Number(value);
-  if (Number.isFinite(number) && number > 0) return number;
-  throw new InvalidArgumentError("It must be a number of KiB a second above 0.");
+  for (const notice of report.notices) output.notice(notice);
 }

@@ -4,17 +4,11 @@ import { counted, size } from "../format.ts";
 import type { Progress } from "../progress.ts";
 import { HASHED_KINDS } from "../repository/layout.ts";
 import { fileCount, listRepository } from "../repository/listing.ts";
+import type { Retention } from "../settings.ts";
 import { StopError, type CredentialAge, type Inventory, type Target } from "../targets/target.ts";
 import { refusal } from "./identity.ts";
 import { lacking, mirrorHosts, type HostRun } from "./mirror-hosts.ts";
-import {
-  arrivals,
-  recall,
-  remember,
-  unexplained,
-  type Arrivals,
-  type Retention,
-} from "./shrinkage.ts";
+import { arrivals, recall, remember, unexplained, type Arrivals } from "./shrinkage.ts";
 import { newHostReport, type HostReport, type TargetReport } from "./report.ts";
 
 /** What to mirror to a target. */

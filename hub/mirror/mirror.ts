@@ -2,11 +2,11 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Manifest } from "../../config/manifest.ts";
 import { messageOf, UsageError } from "../errors.ts";
-import { takeLock } from "../lock.ts";
+import { lockTarget, type Patience } from "../locks.ts";
 import type { Progress } from "../progress.ts";
+import type { Retention } from "../settings.ts";
 import type { Target } from "../targets/target.ts";
 import { mirrorTarget } from "./mirror-target.ts";
-import type { Retention } from "./shrinkage.ts";
 import type { HostReport, MirrorReport, TargetReport } from "./report.ts";
 
 /** What to mirror, from where to where. */
@@ -22,6 +22,7 @@ export interface MirrorOptions {
   readonly repositories: string;
   /** The folder for locks and for what the agent remembers. */
   readonly state: string;
+  readonly patience: Patience;
   readonly retention: Retention;
   /** Go on although the hub has lost more snapshots than its retention takes. */
   readonly allowRemoval: boolean;
@@ -68,7 +69,7 @@ async function guarded(
   let target: Target | undefined;
   try {
     target = make();
-    if (!options.dryRun) release = await takeLock(join(options.state, `${name}.lock`));
+    if (!options.dryRun) release = await lockTarget(options.state, name, options.patience);
     return await mirrorTarget(target, {
       ...options,
       onHost: (host, report, errors) => options.onHost(name, host, report, errors),

@@ -8,13 +8,7 @@ import { dirname, join } from "node:path";
 import { z } from "zod";
 import { pathOf } from "../repository/layout.ts";
 import type { NameTable } from "../repository/name-table.ts";
-
-/** How many days, weeks and months the hub's prune keeps a snapshot of. */
-export interface Retention {
-  readonly daily: number;
-  readonly weekly: number;
-  readonly monthly: number;
-}
+import type { Retention } from "../settings.ts";
 
 /** Snapshots by name, with when their files arrived at the hub, in milliseconds since 1970. */
 export type Arrivals = ReadonlyMap<string, number>;

@@ -21,9 +21,11 @@ import { setTimeout } from "node:timers/promises";
 import bcrypt from "bcryptjs";
 import { execa } from "execa";
 import { afterAll } from "vitest";
+import type { z } from "zod";
 import type { HubCredentials, Manifest, PasswordTrio } from "../../config/manifest.ts";
 import { freePort } from "../../sandbox/world.ts";
 import { buildAgent } from "../../tools/build.ts";
+import type { settingsSchema } from "../../hub/settings.ts";
 import type { HostReport, MirrorReport } from "../../hub/mirror/report.ts";
 
 export const PASSWORD = "only-for-tests";
@@ -85,8 +87,12 @@ export class World {
     next: randomBytes(16).toString("hex"),
     previous: randomBytes(16).toString("hex"),
   };
+  /** The agent's folder for what it remembers. */
+  readonly state = join(this.root, "state");
   manifest: Manifest;
   credentials: HubCredentials;
+  /** The hub's settings, where a test has some. */
+  settings: z.input<typeof settingsSchema> | undefined;
   peerPort = 0;
   readonly #children = new Set<ChildProcess>();
 
@@ -230,16 +236,25 @@ export class World {
 
   /** Starts `offsite-hub mirror --json` in a process group of its own. */
   startMirror(...args: string[]) {
+    return this.start("mirror", "--wait", "0", "--json", ...args);
+  }
+
+  /** Starts the agent in a process group of its own. */
+  start(command: string, ...args: string[]) {
     writeFileSync(join(this.root, "offsite.json"), JSON.stringify(this.manifest));
     writeFileSync(join(this.root, "hub-credentials.json"), JSON.stringify(this.credentials));
+    if (this.settings !== undefined) {
+      writeFileSync(join(this.root, "settings.json"), JSON.stringify(this.settings));
+    }
     const env = {
       OFFSITE_MANIFEST: join(this.root, "offsite.json"),
       OFFSITE_CREDENTIALS: join(this.root, "hub-credentials.json"),
       OFFSITE_RCLONE_CONFIG: join(this.root, "rclone.conf"),
-      STATE_DIRECTORY: join(this.root, "state"),
+      STATE_DIRECTORY: this.state,
+      ...(this.settings !== undefined && { OFFSITE_SETTINGS: join(this.root, "settings.json") }),
     };
-    const command = [agent, "mirror", "--json", ...args];
-    return execa(process.execPath, command, { env, reject: false, detached: true });
+    const options = { env, reject: false, detached: true } as const;
+    return execa(process.execPath, [agent, command, ...args], options);
   }
 
   /** Files of a kind that a host has at the peer or the cloud: `data`, `index`, … */

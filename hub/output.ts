@@ -1,0 +1,56 @@
+/**
+ * What the commands say. One line a message; under systemd each has its priority in front, so that
+ * `journalctl -p` and its colours work (sd-daemon(3)).
+ */
+
+const PRIORITIES = { error: "<3>", warning: "<4>", notice: "<5>", info: "<6>" } as const;
+
+/** Where lines go: with `--json` standard output is for the report alone. */
+export class Output {
+  readonly #json: boolean;
+  readonly #journal: boolean;
+
+  constructor(options: { readonly json: boolean }) {
+    this.#json = options.json;
+    this.#journal = process.env.JOURNAL_STREAM !== undefined;
+  }
+
+  /** What was done. */
+  info(line: string): void {
+    this.#write("info", line);
+  }
+
+  /** What is worth knowing and no failure. */
+  notice(line: string): void {
+    this.#write("notice", line);
+  }
+
+  /** What will become a failure. */
+  warning(line: string): void {
+    this.#write("warning", line);
+  }
+
+  /** What failed, and the way out. Always to standard error. */
+  error(line: string): void {
+    console.error(`${this.#prefix("error")}error: ${oneLine(line)}`);
+  }
+
+  /** The report of `--json`; nothing without it. */
+  report(value: unknown): void {
+    if (this.#json) process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+  }
+
+  #write(priority: keyof typeof PRIORITIES, line: string): void {
+    const text = this.#prefix(priority) + oneLine(line);
+    if (this.#json) console.error(text);
+    else console.log(text);
+  }
+
+  #prefix(priority: keyof typeof PRIORITIES): string {
+    return this.#journal ? PRIORITIES[priority] : "";
+  }
+}
+
+function oneLine(text: string): string {
+  return text.trim().replaceAll(/\s*\n\s*/g, " ");
+}

@@ -1,0 +1,139 @@
+import { lstatSync, readFileSync } from "node:fs";
+import { createInterface } from "node:readline";
+import { execa, type Options } from "execa";
+import { messageOf, UsageError } from "./errors.ts";
+
+/** The account that a process runs under. */
+export interface Account {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** One run of restic. */
+export interface ResticRun {
+  /** The program, by name or path. */
+  readonly program: string;
+  /** What `--repo` gets. */
+  readonly repository: string;
+  /** The repository's password. It reaches restic on its standard input. */
+  readonly password: string;
+  readonly args: readonly string[];
+  /** Beside this process's own variables, of which restic's own are left out. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Run as this account; this process's own where it is left out. */
+  readonly account?: Account;
+  readonly cwd?: string;
+  /** Called with each line of standard output, which is not kept then. */
+  readonly onLine?: (line: string) => void;
+  /** Ends the run. */
+  readonly signal?: AbortSignal;
+}
+
+/** What a run of restic came to. */
+export interface ResticResult {
+  /** restic's: 0 ok, 1 failed, 3 incomplete, 10 no repository, 11 locked, 12 wrong password. */
+  readonly exitCode: number;
+  readonly stdout: string;
+  /** The last of what restic complained of, on one line. */
+  readonly problem: string;
+}
+
+/**
+ * Runs restic to its end. Whatever RESTIC_* this process was given is not passed on.
+ *
+ * @throws UsageError where the program cannot be started.
+ */
+export async function runRestic(run: ResticRun): Promise<ResticResult> {
+  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("RESTIC_"));
+  const options = {
+    env: { ...Object.fromEntries(inherited), ...run.env },
+    extendEnv: false,
+    input: `${run.password}\n`,
+    reject: false,
+    ...(run.account !== undefined && { uid: run.account.uid, gid: run.account.gid }),
+    ...(run.cwd !== undefined && { cwd: run.cwd }),
+    ...(run.signal !== undefined && { cancelSignal: run.signal }),
+    buffer: { stdout: run.onLine === undefined, stderr: true },
+  } satisfies Options;
+  const child = execa(run.program, ["--repo", run.repository, ...run.args], options);
+  if (run.onLine !== undefined) {
+    for await (const line of createInterface({ input: child.stdout, crlfDelay: Infinity })) {
+      run.onLine(line);
+    }
+  }
+  const result = await child;
+  if (result.code === "ENOENT" && result.exitCode === undefined) {
+    throw new UsageError(
+      `cannot start "${run.program}": not found. Install restic or give --restic.`,
+    );
+  }
+  const ended = result.signal === undefined ? result.shortMessage : `ended by ${result.signal}`;
+  return {
+    exitCode: result.exitCode ?? 1,
+    stdout: result.stdout ?? "",
+    problem: lastOf(result.stderr) ?? ended ?? "",
+  };
+}
+
+/** The last message of restic's standard error, which is JSON with `--json`. */
+function lastOf(stderr: string): string | undefined {
+  const lines = stderr
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => line !== "" && !line.startsWith("reading repository password"));
+  const last = lines.at(-1);
+  if (last === undefined) return undefined;
+  try {
+    const value = JSON.parse(last) as { message?: unknown };
+    if (typeof value.message === "string") return value.message.replaceAll(/\s*\n\s*/g, " ");
+  } catch {
+    // Plain text.
+  }
+  return last;
+}
+
+/**
+ * Who must work on a repository: its owner, so that everything in it goes on to belong to whom the
+ * server runs as. Where this process is root, restic is to be run as the owner; root itself is
+ * never taken for an owner.
+ *
+ * @returns undefined where this process is the owner.
+ * @throws UsageError where the owner is root, or somebody whom this process cannot become.
+ */
+export function ownerOf(directory: string): Account | undefined {
+  let stat;
+  try {
+    stat = lstatSync(directory);
+  } catch (error) {
+    throw new UsageError(`cannot look at "${directory}": ${messageOf(error)}`);
+  }
+  const self = process.getuid?.() ?? 0;
+  if (stat.uid === 0) {
+    throw new UsageError(
+      `"${directory}" belongs to root. A repository must belong to whom the hub's rest-server runs as: ` +
+        `chown it, and everything in it`,
+    );
+  }
+  if (stat.uid === self) return undefined;
+  if (self === 0) return { uid: stat.uid, gid: stat.gid };
+  throw new UsageError(
+    `"${directory}" belongs to user ${stat.uid}, and this is user ${self}. Run it as the owner, or as root`,
+  );
+}
+
+/**
+ * Reads a file that holds a password on its first line.
+ *
+ * @throws UsageError where it cannot be read or is empty.
+ */
+export function readPassword(path: string): string {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    throw new UsageError(`cannot read the password file "${path}": ${messageOf(error)}`);
+  }
+  const [password = ""] = text.split(/\r?\n/, 1);
+  if (password === "") throw new UsageError(`the password file "${path}" has an empty first line`);
+  return password;
+}

@@ -1,0 +1,137 @@
+/**
+ * What the commands remember of their last runs, for `status` and `metrics`: one small file for each
+ * command, place and host below the state folder, replaced in one step.
+ */
+import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { join, relative, sep } from "node:path";
+import { z } from "zod";
+
+const time = z.iso.datetime();
+
+const factsSchemas = {
+  mirror: z.object({
+    /** Files sent, and their sizes together. */
+    files: z.number(),
+    bytes: z.number(),
+    /** Files of the hub that the target does not have, and their sizes together. */
+    waitingFiles: z.number(),
+    waitingBytes: z.number(),
+    snapshots: z.number(),
+    /** Files hidden at the target because the hub had removed them. */
+    hidden: z.number(),
+    credential: z.enum(["current", "next", "previous"]).nullable(),
+  }),
+  verify: z.object({
+    files: z.number(),
+    bytes: z.number(),
+    missing: z.number(),
+    damaged: z.number(),
+    strangers: z.number(),
+    /** Files read back, and their sizes together. */
+    readFiles: z.number(),
+    readBytes: z.number(),
+  }),
+  prune: z.object({ kept: z.number(), removed: z.number(), suspicious: z.number() }),
+  drill: z.object({
+    snapshot: z.string().nullable(),
+    snapshotTime: time.nullable(),
+    files: z.number(),
+    bytes: z.number(),
+    checks: z.number(),
+  }),
+  control: z.object({ breakages: z.number() }),
+  thief: z.object({ files: z.number() }),
+};
+
+/** What a command that keeps results is called; `control` and `thief` are kinds of drill. */
+export type ResultKind = keyof typeof factsSchemas;
+
+/** Kind by kind what is remembered beside the outcome. */
+export type Facts<Kind extends ResultKind> = z.infer<(typeof factsSchemas)[Kind]>;
+
+const runSchema = <Kind extends ResultKind>(kind: Kind) =>
+  z.object({
+    /** When it began, ISO 8601 in UTC. */
+    started: time,
+    seconds: z.number(),
+    outcome: z.enum(["ok", "failed"]),
+    errors: z.array(z.string()),
+    facts: factsSchemas[kind],
+  });
+
+/** One run of a command on one host at one place. */
+export interface Run<Kind extends ResultKind> {
+  readonly started: string;
+  readonly seconds: number;
+  readonly outcome: "ok" | "failed";
+  readonly errors: readonly string[];
+  readonly facts: Facts<Kind>;
+}
+
+/** The last run, and the last one that succeeded. */
+export interface Result<Kind extends ResultKind> {
+  readonly kind: Kind;
+  /** The target's name; `hub` for what concerns the hub alone. */
+  readonly place: string;
+  /** The host's name; `*` for what concerns all. */
+  readonly host: string;
+  readonly last: Run<Kind>;
+  readonly lastSuccess: Run<Kind> | null;
+}
+
+/** The place of a result that concerns the hub alone. No target may be called so. */
+export const AT_HUB = "hub";
+
+/** Remembers a run. */
+export function recordResult<Kind extends ResultKind>(
+  state: string,
+  kind: Kind,
+  place: string,
+  host: string,
+  run: Run<Kind>,
+): void {
+  const folder = join(state, "results", kind, place);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const path = join(folder, `${host}.json`);
+  const before = readResult(path, kind);
+  const lastSuccess = run.outcome === "ok" ? run : (before?.lastSuccess ?? null);
+  const content = JSON.stringify({ version: 1, last: run, lastSuccess });
+  writeFileSync(`${path}.new`, content, { mode: 0o600 });
+  renameSync(`${path}.new`, path);
+}
+
+/** All remembered results of a kind; what cannot be read is left out. */
+export function readResults<Kind extends ResultKind>(state: string, kind: Kind): Result<Kind>[] {
+  const folder = join(state, "results", kind);
+  return filesBelow(folder).flatMap((path) => {
+    const [place = "", file = ""] = relative(folder, path).split(sep);
+    const content = readResult(path, kind);
+    return content === undefined
+      ? []
+      : [{ kind, place, host: file.slice(0, -".json".length), ...content }];
+  });
+}
+
+function filesBelow(folder: string): string[] {
+  try {
+    return readdirSync(folder, { recursive: true, encoding: "utf8" })
+      .filter((name) => name.endsWith(".json"))
+      .map((name) => join(folder, name));
+  } catch {
+    return [];
+  }
+}
+
+function readResult<Kind extends ResultKind>(
+  path: string,
+  kind: Kind,
+): { last: Run<Kind>; lastSuccess: Run<Kind> | null } | undefined {
+  const run = runSchema(kind);
+  const schema = z.object({ version: z.literal(1), last: run, lastSuccess: run.nullable() });
+  try {
+    const content = schema.parse(JSON.parse(readFileSync(path, "utf8")));
+    return content as unknown as { last: Run<Kind>; lastSuccess: Run<Kind> | null };
+  } catch {
+    return undefined;
+  }
+}

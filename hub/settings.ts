@@ -1,0 +1,66 @@
+/**
+ * The hub's settings: what belongs to Nix and not to the stack. Schedules are not here: they are the
+ * units' own. Every property has a default, the whole file may be missing.
+ */
+import { z } from "zod";
+
+const whole = z.int().min(0).max(10_000);
+const path = z.string().startsWith("/", "must be an absolute path");
+const command = z
+  .tuple([z.string().min(1)], z.string())
+  .describe("A program and its arguments; no shell is involved.");
+
+/** How many days, weeks and months the hub's prune keeps a snapshot of. */
+export const retentionSchema = z.strictObject({
+  daily: whole.default(7),
+  weekly: whole.default(4),
+  monthly: whole.default(6),
+});
+
+/** A check of a host's own that a drill runs on what was restored. */
+export const checkSchema = z.strictObject({
+  name: z.string().min(1).describe("What it checks, for the report."),
+  command: command.describe(
+    "A program and its arguments, run in the folder that holds what was restored. Exit code 0 passes.",
+  ),
+  timeoutSeconds: z.int().min(1).default(600),
+});
+
+/** `settings.json` of the agent. */
+export const settingsSchema = z
+  .strictObject({
+    $schema: z.string().optional(),
+    version: z.literal(1).default(1),
+    retention: retentionSchema.prefault({}),
+    graceDays: z
+      .number()
+      .min(0)
+      .default(7)
+      .describe("Days between a file's removal at the hub and its hiding at a cloud target."),
+    overdueHours: z
+      .number()
+      .positive()
+      .default(48)
+      .describe("Hours after which a host without a new snapshot is overdue."),
+    passwordFiles: z
+      .record(z.string(), path)
+      .default({})
+      .describe("By host: a file with a password of its restic repository; for prune and drill."),
+    drill: z
+      .strictObject({
+        scratch: path
+          .optional()
+          .describe("Where drills restore to; a folder below it is made and removed again."),
+        checks: z.record(z.string(), z.array(checkSchema)).default({}).describe("By host."),
+      })
+      .prefault({}),
+    triggers: z
+      .record(z.string(), command)
+      .default({})
+      .describe("By host: starts its backup and returns at once."),
+  })
+  .describe("Settings of offsite-hub.");
+
+export type Settings = z.infer<typeof settingsSchema>;
+export type Retention = z.infer<typeof retentionSchema>;
+export type Check = z.infer<typeof checkSchema>;
