@@ -66,11 +66,23 @@ const agent = join(temporaryFolder(), "offsite-hub.mjs");
 await buildAgent(agent);
 
 /** What a run of the agent came to. */
-export interface Run {
-  exitCode: number | undefined;
+export interface Run<Report = MirrorReport> {
+  exitCode?: number | undefined;
   stdout: string;
   stderr: string;
-  report: MirrorReport;
+  /** What it wrote to standard output, where that is JSON; else undefined, whatever the type. */
+  report: Report;
+}
+
+async function ended<Report>(process: Promise<Omit<Run, "report">>): Promise<Run<Report>> {
+  const { exitCode, stdout, stderr } = await process;
+  let report: unknown;
+  try {
+    report = JSON.parse(stdout);
+  } catch {
+    // Lines for people, or nothing.
+  }
+  return { exitCode, stdout, stderr, report: report as Report };
 }
 
 /** The folder and the processes of one test. */
@@ -227,11 +239,14 @@ export class World {
     await restic(this, this.at(host), "backup", "--quiet", "--host", host, folder);
   }
 
+  /** Runs the agent to its end; the caller gives `--json` where it wants a report. */
+  async run<Report = unknown>(command: string, ...args: string[]): Promise<Run<Report>> {
+    return await ended<Report>(this.start(command, ...args));
+  }
+
   /** Runs `offsite-hub mirror --json`. */
   async mirror(...args: string[]): Promise<Run> {
-    const { exitCode, stdout, stderr } = await this.startMirror(...args);
-    const report = (stdout === "" ? undefined : JSON.parse(stdout)) as MirrorReport;
-    return { exitCode, stdout, stderr, report };
+    return await ended<MirrorReport>(this.startMirror(...args));
   }
 
   /** Starts `offsite-hub mirror --json` in a process group of its own. */
