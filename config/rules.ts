@@ -10,15 +10,21 @@ import { z } from "zod";
 const checked = (rule: string, accepts: (value: string) => boolean): z.ZodString =>
   z.string({ error: rule }).refine(accepts, { error: rule }).describe(`Must be ${rule}`);
 
+/** Where the hub's agent tries at a target what must be refused, beside the hosts' repositories. */
+export const CANARY = "offsite-canary";
+
 /**
  * restic's object types cannot be the name of a repository's directory: rest-server would take
  * `/locks/` for the locks of a repository at its root (rest-server, mux.go and handlers.go).
  */
-const RESERVED_HOST_NAMES = new Set(["config", "data", "index", "keys", "locks", "snapshots"]);
+const RESERVED_HOST_NAMES = new Set([
+  ...["config", "data", "index", "keys", "locks", "snapshots"],
+  CANARY,
+]);
 
 /** What {@link hostName} asks for. */
 export const HOST_NAME_RULE =
-  "a host name of up to 40 lower-case letters, digits and inner hyphens, and none of restic's own directory names (config, data, index, keys, locks, snapshots)";
+  "a host name of up to 40 lower-case letters, digits and inner hyphens, and none of restic's own directory names (config, data, index, keys, locks, snapshots) or the agent's (offsite-canary)";
 
 /** A host's name: a DNS label, a rest-server user, a directory, a part of a B2 key's name. */
 export const hostName = checked(
@@ -29,10 +35,13 @@ export const hostName = checked(
 
 /** What {@link targetName} asks for. */
 export const TARGET_NAME_RULE =
-  "a target name of up to 20 lower-case letters and digits that starts with a letter: it becomes an rclone remote and a part of environment variables";
+  "a target name of up to 20 lower-case letters and digits that starts with a letter, and not that of the hub itself (hub): it becomes an rclone remote and a part of environment variables";
 
 /** A target's name: an rclone remote, a part of environment variables and of resource names. */
-export const targetName = checked(TARGET_NAME_RULE, (value) => /^[a-z][a-z0-9]{0,19}$/.test(value));
+export const targetName = checked(
+  TARGET_NAME_RULE,
+  (value) => /^[a-z][a-z0-9]{0,19}$/.test(value) && value !== "hub",
+);
 
 /** A B2 bucket that restic accepts too (Backblaze: 6 to 63 characters; restic: 6 to 50). */
 export const bucketName = checked(
