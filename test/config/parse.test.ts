@@ -108,7 +108,7 @@ describe("a wrong config", () => {
     expect(problems[0]).toContain(path);
   });
 
-  it.each(["locks", "Upper", "-a", "a_b", "a".repeat(41)])(
+  it.each(["locks", "offsite-canary", "Upper", "-a", "a_b", "a".repeat(41)])(
     "is refused for a host named %s",
     (name) => {
       const config = validConfig();
@@ -117,7 +117,7 @@ describe("a wrong config", () => {
     },
   );
 
-  it.each(["a-b", "1a", "A"])("is refused for a target named %s", (name) => {
+  it.each(["a-b", "1a", "A", "hub"])("is refused for a target named %s", (name) => {
     const config = validConfig();
     config.targets = { [name]: (config.targets as Record<string, unknown>).cloud };
     expect(problemsOf(config)[0]).toContain("must be a target name");

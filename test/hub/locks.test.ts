@@ -6,9 +6,9 @@ import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { LockedError } from "../../hub/lock.ts";
-import { lockRepository, lockTarget } from "../../hub/locks.ts";
+import { lockRepository, lockTarget, type Patience } from "../../hub/locks.ts";
 
-const AT_ONCE = { seconds: 0 };
+const AT_ONCE: Patience = { seconds: 0 };
 let state: string;
 
 beforeEach(() => {
