@@ -56,12 +56,20 @@ export async function runRestic(run: ResticRun): Promise<ResticResult> {
     buffer: { stdout: run.onLine === undefined, stderr: true },
   } satisfies Options;
   const child = execa(run.program, ["--repo", run.repository, ...run.args], options);
-  if (run.onLine !== undefined) {
-    for await (const line of createInterface({ input: child.stdout, crlfDelay: Infinity })) {
-      run.onLine(line);
+  // Before whatever else is to be done at the end, so that restic no longer writes then.
+  const stop = (): void => void child.kill();
+  process.prependListener("exit", stop);
+  let result;
+  try {
+    if (run.onLine !== undefined) {
+      for await (const line of createInterface({ input: child.stdout, crlfDelay: Infinity })) {
+        run.onLine(line);
+      }
     }
+    result = await child;
+  } finally {
+    process.off("exit", stop);
   }
-  const result = await child;
   if (result.code === "ENOENT" && result.exitCode === undefined) {
     throw new UsageError(
       `cannot start "${run.program}": not found. Install restic or give --restic.`,
