@@ -1,7 +1,10 @@
 import { lstatSync, readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { execa, type Options } from "execa";
+import { z } from "zod";
 import { messageOf, UsageError } from "./errors.ts";
+
+const COMPLAINTS_KEPT = 5;
 
 /** The account that a process runs under. */
 export interface Account {
@@ -36,6 +39,8 @@ export interface ResticResult {
   readonly stdout: string;
   /** The last of what restic complained of, on one line. */
   readonly problem: string;
+  /** The first few of its complaints, each on one line with the file that it concerns. */
+  readonly complaints: readonly string[];
 }
 
 /**
@@ -75,29 +80,42 @@ export async function runRestic(run: ResticRun): Promise<ResticResult> {
       `cannot start "${run.program}": not found. Install restic or give --restic.`,
     );
   }
+  const complaints = complaintsOf(result.stderr);
   const ended = result.signal === undefined ? result.shortMessage : `ended by ${result.signal}`;
   return {
     exitCode: result.exitCode ?? 1,
-    stdout: result.stdout ?? "",
-    problem: lastOf(result.stderr) ?? ended ?? "",
+    stdout: run.onLine === undefined ? result.stdout : "",
+    problem: complaints.at(-1) ?? ended ?? "",
+    complaints: [...new Set(complaints)].slice(0, COMPLAINTS_KEPT),
   };
 }
 
-/** The last message of restic's standard error, which is JSON with `--json`. */
-function lastOf(stderr: string): string | undefined {
-  const lines = stderr
+/** The messages of restic's standard error, which is JSON with `--json`. */
+function complaintsOf(stderr: string): string[] {
+  return stderr
     .split("\n")
     .map((line) => line.trim())
-    .filter((line) => line !== "" && !line.startsWith("reading repository password"));
-  const last = lines.at(-1);
-  if (last === undefined) return undefined;
+    .filter((line) => line !== "" && !line.startsWith("reading repository password"))
+    .map((line) =>
+      messageIn(line)
+        .trim()
+        .replaceAll(/\s*\n\s*/g, " "),
+    );
+}
+
+const complaintSchema = z.union([
+  z
+    .object({ item: z.string(), error: z.object({ message: z.string() }) })
+    .transform(({ item, error }) => (item === "" ? "" : `${item}: `) + error.message),
+  z.object({ message: z.string() }).transform(({ message }) => message),
+]);
+
+function messageIn(line: string): string {
   try {
-    const value = JSON.parse(last) as { message?: unknown };
-    if (typeof value.message === "string") return value.message.replaceAll(/\s*\n\s*/g, " ");
+    return complaintSchema.parse(JSON.parse(line));
   } catch {
-    // Plain text.
+    return line;
   }
-  return last;
 }
 
 /**
