@@ -5,6 +5,7 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join, relative, sep } from "node:path";
 import { z } from "zod";
+import { messageOf } from "./errors.ts";
 
 const time = z.iso.datetime();
 
@@ -20,6 +21,8 @@ const factsSchemas = {
     /** Files hidden at the target because the hub had removed them. */
     hidden: z.number(),
     credential: z.enum(["current", "next", "previous"]).nullable(),
+    /** That credential's generation, where it is known. */
+    generation: z.int().nullish(),
   }),
   verify: z.object({
     files: z.number(),
@@ -110,6 +113,37 @@ export function readResults<Kind extends ResultKind>(state: string, kind: Kind):
       ? []
       : [{ kind, place, host: file.slice(0, -".json".length), ...content }];
   });
+}
+
+/**
+ * Names results that are there and cannot be read: without them a command looks as if it had never
+ * run.
+ *
+ * @returns one line each: the path and why.
+ */
+export function unreadableResults(state: string): string[] {
+  const folder = join(state, "results");
+  let kinds: string[];
+  try {
+    kinds = readdirSync(folder);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "ENOENT" ? [] : [messageOf(error)];
+  }
+  const known = Object.keys(factsSchemas) as ResultKind[];
+  return known
+    .filter((kind) => kinds.includes(kind))
+    .flatMap((kind) => filesBelow(join(folder, kind)).map((path) => [kind, path] as const))
+    .filter(([kind, path]) => readResult(path, kind) === undefined)
+    .map(([, path]) => `"${path}": ${unreadable(path)}`);
+}
+
+function unreadable(path: string): string {
+  try {
+    readFileSync(path);
+    return "it is not what this version of offsite-hub writes";
+  } catch (error) {
+    return messageOf(error);
+  }
 }
 
 function filesBelow(folder: string): string[] {

@@ -42,10 +42,20 @@ export const settingsSchema = z
       .positive()
       .default(48)
       .describe("Hours after which a host without a new snapshot is overdue."),
+    overdueDays: z
+      .strictObject({
+        verify: z.number().positive().default(9),
+        drill: z.number().positive().default(40),
+        prune: z.number().positive().default(3),
+      })
+      .prefault({})
+      .describe("Days after which a command that succeeded before is overdue to succeed again."),
     passwordFiles: z
       .record(z.string(), path)
       .default({})
-      .describe("By host: a file with a password of its restic repository; for prune and drill."),
+      .describe(
+        "By host: a file with a password of its restic repository; for prune, drill, status and list.",
+      ),
     drill: z
       .strictObject({
         scratch: path
