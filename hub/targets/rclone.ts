@@ -200,8 +200,10 @@ function addLine(found: Map<string, Inventory>, line: string): void {
   const inventory = found.get(path.slice(0, slash));
   const file = parsePath(path.slice(slash + 1));
   if (inventory === undefined || file === undefined || first === last) return;
-  if (file.kind !== "config") inventory.files[file.kind].set(file.name, size);
-  else inventory.config = { size, ...(last + 1 < line.length && { sha1: line.slice(last + 1) }) };
+  // The service may not know the hash of a file that was sent in parts.
+  const sha1 = last + 1 < line.length ? line.slice(last + 1) : undefined;
+  if (file.kind !== "config") inventory.files[file.kind].set(file.name, size, sha1);
+  else inventory.config = { size, ...(sha1 !== undefined && { sha1 }) };
 }
 
 async function verify(path: string, file: RepositoryFile): Promise<SendResult | undefined> {
