@@ -1,11 +1,43 @@
 /** The hub: opens its files of the bundle, serves the hosts, runs the agent. */
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import {
+  chmodSync,
+  chownSync,
+  constants,
+  copyFileSync,
+  readFileSync,
+  realpathSync,
+  statSync,
+} from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { execa } from "execa";
 import { manifestSchema, type Manifest } from "../config/manifest.ts";
+import { buildAgent } from "../tools/build.ts";
 import { unseal, type Host } from "./hosts.ts";
 import { listens } from "./peer.ts";
-import { PROJECT, waitFor, type Daemon, type World } from "./world.ts";
+import { isRoot, waitFor, type Account, type Daemon, type World } from "./world.ts";
+
+/** Root serves nothing: as root, the hub is the account `nobody`. */
+const NOBODY = 65_534;
+
+/** What the hub needs of the machine. */
+export interface HubPrograms {
+  readonly restServer: string;
+  readonly restic: string;
+  readonly rclone: string;
+}
+
+/** What the hub is made of. */
+export interface HubOptions {
+  readonly world: World;
+  /** The host that is the hub. */
+  readonly host: Host;
+  readonly hosts: readonly Host[];
+  /** The folder of the bundle. */
+  readonly bundle: string;
+  /** The port of its rest-server. */
+  readonly port: number;
+  readonly programs: HubPrograms;
+}
 
 /** The hub's side of the sandbox. */
 export class Hub {
@@ -14,33 +46,58 @@ export class Hub {
   readonly credentialsFile: string;
   readonly rcloneFile: string;
   readonly repositories: string;
-  readonly #world: World;
+  readonly #options: HubOptions;
+  readonly #account: Account = isRoot() ? { uid: NOBODY, gid: NOBODY } : {};
   readonly #htpasswdFile: string;
-  readonly #port: number;
+  readonly #settingsFile: string;
+  readonly #state: string;
   #server: Daemon | undefined;
+  /** Everything that the agent has said so far. */
+  transcript = "";
 
-  private constructor(world: World, port: number, files: Record<string, string>, bundle: string) {
-    this.#world = world;
-    this.#port = port;
-    this.manifestFile = join(bundle, "offsite.json");
-    this.manifest = manifestSchema.parse(JSON.parse(readFileSync(this.manifestFile, "utf8")));
+  private constructor(options: HubOptions, files: Record<string, string>) {
+    const { world, bundle, hosts } = options;
+    this.#options = options;
+    const manifest = readFileSync(join(bundle, "offsite.json"), "utf8");
+    this.manifest = manifestSchema.parse(JSON.parse(manifest));
     this.repositories = this.manifest.hub.repositories;
-    world.folder("hub", "run");
-    const place = (name: string) => world.file(`hub/run/${name}`, files[name] ?? "");
-    this.#htpasswdFile = place("hub.htpasswd");
-    this.credentialsFile = place("hub-credentials.json");
-    this.rcloneFile = place("rclone.conf");
+    for (const folder of ["run", "programs"]) this.#own(world.folder("hub", folder));
+    this.#own(this.repositories);
+    this.#state = this.#own(world.folder("hub", "state"));
+    const place = (name: string, content: string) =>
+      this.#own(world.file(`hub/run/${name}`, content));
+    this.manifestFile = place("offsite.json", manifest);
+    this.#htpasswdFile = place("hub.htpasswd", files["hub.htpasswd"] ?? "");
+    this.credentialsFile = place("hub-credentials.json", files["hub-credentials.json"] ?? "");
+    this.rcloneFile = place("rclone.conf", files["rclone.conf"] ?? "");
+    const passwordFiles = hosts.map(({ name, passwordFile }) => [
+      name,
+      place(`${name}.password`, readFileSync(passwordFile, "utf8")),
+    ]);
+    const settings = {
+      passwordFiles: Object.fromEntries(passwordFiles) as Record<string, string>,
+      drill: {
+        scratch: this.#own(world.folder("hub", "scratch")),
+        checks: {
+          q: [
+            { name: "the database is there", command: ["test", "-s", "var/lib/outline/state.db"] },
+          ],
+        },
+      },
+    };
+    this.#settingsFile = place("settings.json", JSON.stringify(settings));
   }
 
   /** Opens the hub's files with the hub's own key. */
-  static async open(world: World, host: Host, bundle: string, port: number): Promise<Hub> {
+  static async open(options: HubOptions): Promise<Hub> {
     const files = await Promise.all(
       ["hub.htpasswd", "hub-credentials.json", "rclone.conf"].map(async (name) => [
         name,
-        await unseal(join(bundle, `${name}.age`), host.identityFile),
+        await unseal(join(options.bundle, `${name}.age`), options.host.identityFile),
       ]),
     );
-    return new Hub(world, port, Object.fromEntries(files) as Record<string, string>, bundle);
+    await buildAgent(join(options.world.folder("hub", "programs"), "offsite-hub.mjs"));
+    return new Hub(options, Object.fromEntries(files) as Record<string, string>);
   }
 
   /** What the hub's unsealed files hold. */
@@ -52,16 +109,22 @@ export class Hub {
   }
 
   /** Starts the rest-server to which the hosts back up. */
-  async serve(restServer: string): Promise<void> {
-    const daemon = this.#world.start("hub-rest-server", restServer, [
-      `--listen=127.0.0.1:${this.#port}`,
-      `--path=${this.repositories}`,
-      `--htpasswd-file=${this.#htpasswdFile}`,
-      "--append-only",
-      "--private-repos",
-    ]);
+  async serve(): Promise<void> {
+    const { world, port, programs } = this.#options;
+    const daemon = world.start(
+      "hub-rest-server",
+      this.#program(programs.restServer),
+      [
+        `--listen=127.0.0.1:${port}`,
+        `--path=${this.repositories}`,
+        `--htpasswd-file=${this.#htpasswdFile}`,
+        "--append-only",
+        "--private-repos",
+      ],
+      this.#account,
+    );
     this.#server = daemon;
-    await waitFor("The hub's start", () => listens(this.#port), { failed: daemon.failure });
+    await waitFor("The hub's start", () => listens(port), { failed: daemon.failure });
   }
 
   /** The hub is gone: nobody answers there any more. */
@@ -69,20 +132,58 @@ export class Hub {
     await this.#server?.stop();
   }
 
-  /** Runs the agent's mirror, and gives its JSON report. */
-  async mirror(): Promise<string> {
-    const { stdout } = await execa(
-      process.execPath,
-      [join(PROJECT, "dist", "offsite-hub.mjs"), "mirror", "--json"],
-      {
-        env: {
-          OFFSITE_MANIFEST: this.manifestFile,
-          OFFSITE_CREDENTIALS: this.credentialsFile,
-          OFFSITE_RCLONE_CONFIG: this.rcloneFile,
-          OFFSITE_STATE: this.#world.folder("hub", "state"),
-        },
+  /**
+   * Runs the agent.
+   *
+   * @returns what it wrote to standard output.
+   */
+  async run(...command: readonly string[]): Promise<string> {
+    const { programs } = this.#options;
+    const agent = join(this.#options.world.directory, "hub", "programs", "offsite-hub.mjs");
+    const result = await execa(this.#program(process.execPath), [agent, ...command], {
+      ...this.#account,
+      cwd: this.#state,
+      env: {
+        HOME: this.#state,
+        OFFSITE_MANIFEST: this.manifestFile,
+        OFFSITE_CREDENTIALS: this.credentialsFile,
+        OFFSITE_RCLONE_CONFIG: this.rcloneFile,
+        OFFSITE_SETTINGS: this.#settingsFile,
+        OFFSITE_STATE: this.#state,
+        OFFSITE_RESTIC: this.#program(programs.restic),
+        OFFSITE_RCLONE: this.#program(programs.rclone),
       },
-    );
-    return stdout;
+      all: true,
+      reject: false,
+    });
+    this.transcript += result.all;
+    if (result.exitCode !== 0) {
+      throw new Error(`offsite-hub ${command.join(" ")}: ${result.all || result.shortMessage}`);
+    }
+    return result.stdout;
   }
+
+  /** Gives a file or folder to the hub's account. */
+  #own(path: string): string {
+    const { uid, gid } = this.#account;
+    if (uid !== undefined && gid !== undefined) chownSync(path, uid, gid);
+    return path;
+  }
+
+  /** A program where the hub's account can run it: what is below /root is closed to others. */
+  #program(path: string): string {
+    if (this.#account.uid === undefined || isOpen(realpathSync(path))) return path;
+    const copy = join(this.#options.world.folder("hub", "programs"), basename(path));
+    if (statSync(copy, { throwIfNoEntry: false }) === undefined) {
+      copyFileSync(path, copy, constants.COPYFILE_FICLONE);
+      chmodSync(copy, 0o755);
+    }
+    return copy;
+  }
+}
+
+/** Whether everybody may run it: it, and every folder above it. */
+function isOpen(path: string): boolean {
+  const isRunnable = (statSync(path).mode & 0o001) !== 0;
+  return isRunnable && (path === dirname(path) || isOpen(dirname(path)));
 }

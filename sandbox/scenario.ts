@@ -4,40 +4,24 @@ import { mkdirSync, readdirSync, readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
 import pLimit from "p-limit";
+import { z } from "zod";
 import { hubCredentialsSchema } from "../config/manifest.ts";
-import {
-  binDirectory,
-  ensureCommandPlugin,
-  ensurePrograms,
-  type Program,
-  type ProgramName,
-} from "../tools/index.ts";
+import type { Program, ProgramName } from "../tools/index.ts";
 import { startB2Emulator, type B2Emulator } from "./b2/index.ts";
-import { importImage, startEngine, type Engine, type EnginePrograms } from "./engine.ts";
+import { importImage, startEngine, type Engine } from "./engine.ts";
 import { fingerprint, makeHosts, parseEnv, restic, unseal, type Host } from "./hosts.ts";
 import { Hub } from "./hub.ts";
 import { findLeaks, ProcessWatch, secretsOfEnv, secretsOfHub } from "./leaks.ts";
 import { startPeer, type Peer } from "./peer.ts";
+import { Programs } from "./programs.ts";
 import { tryWhatMustBeRefused, type Refusal } from "./refusals.ts";
 import type { HostReport } from "./report.ts";
+import { stackConfig } from "./stack-config.ts";
 import { Stack } from "./stack.ts";
-import { freePort, PROJECT, removeContainers, type World } from "./world.ts";
+import { freePort, removeContainers, type World } from "./world.ts";
 
-const PROGRAMS = [
-  "pulumi",
-  "pulumi-language-nodejs",
-  "restic",
-  "rest-server",
-  "rclone",
-  "age",
-  "age-keygen",
-  "docker",
-  "docker-compose",
-  "busybox",
-  "sshd",
-  "ssh",
-  "ssh-keygen",
-] as const satisfies readonly ProgramName[];
+const verifySchema = z.object({ targets: z.record(z.string(), z.unknown()) });
+const statusSchema = z.object({ healthy: z.boolean(), problems: z.array(z.string()) });
 
 /** Two at a time: the machine that this is meant for has two cores. */
 const atOnce = pLimit(2);
@@ -49,7 +33,7 @@ export class Scenario {
   leaks: string[] = [];
   readonly #world: World;
   readonly #signal: AbortSignal;
-  #programs = new Map<ProgramName, Program>();
+  #programs: Programs | undefined;
   #emulator!: B2Emulator;
   #engine!: Engine;
   #peer!: Peer;
@@ -58,8 +42,6 @@ export class Scenario {
   #hub!: Hub;
   #hubPort = 0;
   #b2Calls: () => Record<string, number> = () => ({});
-  #mirrorReports = "";
-  #commandPlugin = "";
   #watch: ProcessWatch | undefined;
   readonly #environments = new Map<string, string>();
 
@@ -80,6 +62,11 @@ export class Scenario {
   }
 
   get programs(): ReadonlyMap<ProgramName, Program> {
+    return this.#programs?.byName ?? new Map<ProgramName, Program>();
+  }
+
+  get #ready(): Programs {
+    if (this.#programs === undefined) throw new Error("The programs were not made ready");
     return this.#programs;
   }
 
@@ -118,18 +105,9 @@ export class Scenario {
 
   /** Gets the outside programs ready and puts them first on PATH. */
   async getPrograms(say: (line: string) => void): Promise<string> {
-    this.#programs = await ensurePrograms(PROGRAMS, {
-      signal: this.#signal,
-      onProgress: ({ program, step }) => say(`${program}: ${step}`),
-    });
-    process.env.PATH = `${await binDirectory(this.#programs)}:${process.env.PATH ?? ""}`;
-    const official = await ensureCommandPlugin({ signal: this.#signal }, (step) =>
-      say(`command plugin: ${step}`),
-    );
-    this.#commandPlugin =
-      official ?? join(PROJECT, "sandbox", "plugins", "command", "pulumi-resource-command");
-    const plugin = official === undefined ? "a stand-in for the" : "the official";
-    return `${this.#programs.size} programs, ${plugin} command plugin`;
+    this.#programs = await Programs.ensure(this.#signal, say);
+    const plugin = this.#programs.isOfficial ? "the official" : "a stand-in for the";
+    return `${this.#programs.byName.size} programs, ${plugin} command plugin`;
   }
 
   /** Starts what stands in for the cloud, and what is the peer. */
@@ -138,12 +116,12 @@ export class Scenario {
     this.#emulator = await startB2Emulator({ dataDirectory: world.folder("b2") });
     world.cleanup.add("the B2 emulator", () => this.#emulator.stop());
     this.#b2Calls = () => ({ ...this.#emulator.stats().transactions });
-    this.#engine = await startEngine(world, this.#enginePrograms);
+    this.#engine = await startEngine(world, this.#ready.forEngine);
     // Before the peer's duty, and so after it: nobody is left who could start a container.
     const { host, own } = this.#engine;
     if (!own) world.noteContainers(host, this.#project);
     world.cleanup.add("the peer's container", () => removeContainers(host, this.#project));
-    this.#peer = await startPeer(world, this.#path("sshd"), this.#engine);
+    this.#peer = await startPeer(world, this.#ready.path("sshd"), this.#engine);
     this.#hosts = await makeHosts(world);
     const engine = this.#engine.own ? "an engine of its own" : "the engine that runs here";
     return `B2 emulator, OpenSSH, ${engine} (Docker ${this.#engine.version})`;
@@ -153,11 +131,19 @@ export class Scenario {
   async up(): Promise<string> {
     this.#watch = new ProcessWatch();
     this.#hubPort = await freePort();
-    const image = await importImage(this.#world, this.#engine, this.#enginePrograms);
+    const image = await importImage(this.#world, this.#engine, this.#ready.forEngine);
     this.#stack = new Stack(this.#world, {
       name: this.#name,
       signal: this.#signal,
-      config: await this.#config(image),
+      config: await stackConfig({
+        world: this.#world,
+        hosts: this.#hosts,
+        peer: this.#peer,
+        emulator: this.#emulator,
+        hubPort: this.#hubPort,
+        image,
+        bundle: this.bundle,
+      }),
       secrets: {
         "fort-offsite:credentialSeed": randomBytes(32).toString("hex"),
         "fort-offsite:sshPrivateKey": this.#peer.privateKey,
@@ -170,7 +156,7 @@ export class Scenario {
         NODE_OPTIONS: "--import tsx",
       },
       // Where the engine looks last: an official plugin on PATH is taken before it.
-      plugins: { "resource-command-v1.2.1": this.#commandPlugin },
+      plugins: { "resource-command-v1.2.1": this.#ready.commandPlugin },
     });
     await this.#stack.create();
     const output = await this.#stack.must(["up", "--yes", "--skip-preview", "--diff"]);
@@ -189,12 +175,23 @@ export class Scenario {
     const hubHost = this.#hosts.find(({ name }) => name === "ursula");
     if (hubHost === undefined) throw new Error("There is no ursula");
     mkdirSync(join(this.#world.directory, "hub", "repositories"), { recursive: true });
-    this.#hub = await Hub.open(this.#world, hubHost, this.bundle, this.#hubPort);
+    this.#hub = await Hub.open({
+      world: this.#world,
+      host: hubHost,
+      hosts: this.#hosts,
+      bundle: this.bundle,
+      port: this.#hubPort,
+      programs: {
+        restServer: this.#ready.path("rest-server"),
+        restic: this.#ready.path("restic"),
+        rclone: this.#ready.path("rclone"),
+      },
+    });
     for (const { name, identityFile } of this.#hosts) {
       const file = join(this.bundle, "hosts", `${name}.env.age`);
       this.#environments.set(name, await unseal(file, identityFile));
     }
-    await this.#hub.serve(this.#path("rest-server"));
+    await this.#hub.serve();
     return `${this.#hosts.length} hosts and the hub opened their files`;
   }
 
@@ -221,11 +218,44 @@ export class Scenario {
 
   /** The hub copies everything to every target, and has nothing to do a second time. */
   async mirror(): Promise<string> {
-    const reports = [await this.#hub.mirror(), await this.#hub.mirror()];
-    this.#mirrorReports = reports.join("\n");
+    const reports = [
+      await this.#hub.run("mirror", "--json"),
+      await this.#hub.run("mirror", "--json"),
+    ];
     const [first = 0, second = 0] = reports.map(filesSent);
     if (second !== 0) throw new Error(`The second mirror sent ${second} files again`);
     return `${first} files sent, then none`;
+  }
+
+  /** The targets hold what the hub holds, and protect it as they should; a share is read back. */
+  async verify(): Promise<string> {
+    const report = verifySchema.parse(
+      JSON.parse(await this.#hub.run("verify", "--deep", "--json")),
+    );
+    const targets = Object.keys(report.targets);
+    return `${targets.join(" and ")}: all there, append-only and private`;
+  }
+
+  /** The hub's retention, as the owner of the repositories. */
+  async prune(): Promise<string> {
+    await this.#hub.run("prune", "--json");
+    return `${this.#hosts.length} hosts`;
+  }
+
+  /** A host is restored from every target and checked, and a broken copy is found out. */
+  async drill(): Promise<string> {
+    await this.#hub.run("drill", "q", "--json");
+    await this.#hub.run("drill", "q", "--control", "--json");
+    await this.#hub.run("drill", "--thief", "--json");
+    return "q, restored and checked; a broken copy and a thief were noticed";
+  }
+
+  /** What the hub says of itself. */
+  async status(): Promise<string> {
+    const report = statusSchema.parse(JSON.parse(await this.#hub.run("status", "--json")));
+    if (!report.healthy) throw new Error(report.problems.join("\n"));
+    const metrics = await this.#hub.run("metrics");
+    return `healthy, ${metrics.split("\n").filter((line) => line.startsWith("offsite_")).length} metrics`;
   }
 
   /** What must be refused is refused. */
@@ -287,7 +317,7 @@ export class Scenario {
     if (wrong.length > 0)
       throw new Error(`Not what was backed up: ${wrong.map(({ host }) => host).join(", ")}`);
     renameSync(gone, this.#hub.repositories);
-    await this.#hub.serve(this.#path("rest-server"));
+    await this.#hub.serve();
     return `${this.#hosts.length} hosts from ${targets.join(" and ")}, byte for byte`;
   }
 
@@ -314,7 +344,7 @@ export class Scenario {
       "the state": state,
       "the processes' arguments": commands.join("\n"),
       "the manifest": readFileSync(this.#hub.manifestFile, "utf8"),
-      "the agent's report": this.#mirrorReports,
+      "what the agent said": this.#hub.transcript,
       "the peer's server's log": serverLog,
       ...Object.fromEntries(
         readdirSync(logs).map((name) => [
@@ -336,64 +366,12 @@ export class Scenario {
     return left;
   }
 
-  #path(name: ProgramName): string {
-    const program = this.#programs.get(name);
-    if (program === undefined) throw new Error(`${name} was not made ready`);
-    return program.path;
-  }
-
-  get #enginePrograms(): EnginePrograms {
-    return {
-      dockerCompose: this.#path("docker-compose"),
-      restServer: this.#path("rest-server"),
-      busybox: this.#path("busybox"),
-      dockerd: async () => {
-        const programs = await ensurePrograms(["dockerd"]);
-        return programs.get("dockerd")?.path ?? "dockerd";
-      },
-    };
-  }
-
   #env(host: Host): Record<string, string> {
     return parseEnv(this.#environments.get(host.name) ?? "");
   }
 
   async #eachHost(task: (host: Host) => Promise<void>): Promise<void> {
     await Promise.all(this.#hosts.map((host) => atOnce(() => task(host))));
-  }
-
-  async #config(image: string): Promise<Record<string, unknown>> {
-    const hosts = this.#hosts.map(({ name, key, sizeGiB }) => [name, { key, sizeGiB }] as const);
-    return {
-      "fort-offsite:hub": {
-        host: "ursula",
-        url: `http://127.0.0.1:${this.#hubPort}`,
-        repositories: join(this.#world.directory, "hub", "repositories"),
-      },
-      "fort-offsite:hosts": Object.fromEntries(hosts),
-      "fort-offsite:targets": {
-        cloud: {
-          type: "b2",
-          bucket: `fort-sandbox-${this.#world.id}`,
-          endpoint: this.#emulator.url,
-          keepHiddenDays: 30,
-        },
-        peer: {
-          type: "rest-server",
-          ssh: {
-            host: "127.0.0.1",
-            port: this.#peer.port,
-            user: this.#peer.user,
-            hostKey: this.#peer.hostKey,
-          },
-          listen: `127.0.0.1:${await freePort()}`,
-          dataDir: join(this.#world.directory, "peer"),
-          maxSizeGiB: 1,
-          image,
-        },
-      },
-      "fort-offsite:seal": { format: "age", directory: this.bundle, operators: [] },
-    };
   }
 }
 

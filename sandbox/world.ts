@@ -136,6 +136,12 @@ async function removeDirectory(directory: string): Promise<void> {
   rmSync(directory, { recursive: true, force: true, maxRetries: 5 });
 }
 
+/** Who a process runs as; whoever starts it where nothing is said. */
+export interface Account {
+  readonly uid?: number;
+  readonly gid?: number;
+}
+
 /** A process that runs in the background. */
 export interface Daemon {
   /** Why it is no longer running, with its last words; undefined while it runs. */
@@ -185,13 +191,14 @@ export class World {
   }
 
   /**
-   * Starts a process that runs until the world ends, in a process group of its own, with its
+   * Starts a process that runs until the world ends, as an account if one is given, in a process group of its own, with its
    * output in a log file of the world.
    */
-  start(name: string, program: string, args: readonly string[], env = process.env): Daemon {
+  start(name: string, program: string, args: readonly string[], account: Account = {}): Daemon {
     const log = join(this.folder("logs"), `${name}.log`);
     const output = openSync(log, "a", 0o600);
-    const child = spawn(program, args, { detached: true, env, stdio: ["ignore", output, output] });
+    const stdio = ["ignore", output, output] as ["ignore", number, number];
+    const child = spawn(program, args, { ...account, detached: true, stdio });
     closeSync(output);
     if (child.pid === undefined) throw new Error(`${name} cannot be started: ${program}`);
     const id = processId(child.pid);
