@@ -125,6 +125,26 @@ export async function restic(
   return stdout;
 }
 
+/**
+ * Restores a host's newest snapshot from a target, with what is in the host's env file.
+ *
+ * @returns the folder that holds it.
+ */
+export async function restoreFrom(
+  world: World,
+  host: Host,
+  env: Readonly<Record<string, string>>,
+  target: string,
+): Promise<string> {
+  const destination = world.folder("restored", target, host.name);
+  const prefix = `OFFSITE_${target.toUpperCase()}`;
+  const access = { ...env, RESTIC_REST_PASSWORD: env[`${prefix}_PASSWORD`] ?? "" };
+  const from = ["--repo", env[`${prefix}_REPOSITORY`] ?? "", "--no-lock"];
+  const what = ["restore", "latest", "--quiet", "--target", destination];
+  await restic(world, host, access, [...from, ...what]);
+  return destination;
+}
+
 /** A line for everything below a folder: name, kind, mode, time, and content by its hash. */
 export function fingerprint(folder: string): string[] {
   return readdirSync(folder, { recursive: true, encoding: "utf8" })

@@ -9,7 +9,15 @@ import { hubCredentialsSchema } from "../config/manifest.ts";
 import type { Program, ProgramName } from "../tools/index.ts";
 import { startB2Emulator, type B2Emulator } from "./b2/index.ts";
 import { importImage, startEngine, type Engine } from "./engine.ts";
-import { fingerprint, makeHosts, parseEnv, restic, unseal, type Host } from "./hosts.ts";
+import {
+  fingerprint,
+  makeHosts,
+  parseEnv,
+  restic,
+  restoreFrom,
+  unseal,
+  type Host,
+} from "./hosts.ts";
 import { Hub } from "./hub.ts";
 import { findLeaks, ProcessWatch, secretsOfEnv, secretsOfHub } from "./leaks.ts";
 import { startPeer, type Peer } from "./peer.ts";
@@ -287,25 +295,7 @@ export class Scenario {
       const before = fingerprint(host.data);
       const restored: Record<string, boolean> = {};
       for (const target of targets) {
-        const destination = this.#world.folder("restored", target, host.name);
-        const env = this.#env(host);
-        const prefix = `OFFSITE_${target.toUpperCase()}`;
-        const repository = env[`${prefix}_REPOSITORY`] ?? "";
-        await restic(
-          this.#world,
-          host,
-          { ...env, RESTIC_REST_PASSWORD: env[`${prefix}_PASSWORD`] ?? "" },
-          [
-            "--repo",
-            repository,
-            "--no-lock",
-            "restore",
-            "latest",
-            "--quiet",
-            "--target",
-            destination,
-          ],
-        );
+        const destination = await restoreFrom(this.#world, host, this.#env(host), target);
         restored[target] = JSON.stringify(fingerprint(destination)) === JSON.stringify(before);
       }
       const report = this.#hostReports.get(host.name);
