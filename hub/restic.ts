@@ -23,8 +23,11 @@ export interface ResticRun {
   readonly args: readonly string[];
   /** Beside this process's own variables, of which restic's own are left out. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Run as this account; this process's own where it is left out. */
-  readonly account?: Account;
+  /**
+   * Run as this account, with no other groups and little of this process's environment; this
+   * process's own where it is left out.
+   */
+  readonly account?: Account | undefined;
   readonly cwd?: string;
   /** Called with each line of standard output, which is not kept then. */
   readonly onLine?: (line: string) => void;
@@ -43,20 +46,29 @@ export interface ResticResult {
   readonly complaints: readonly string[];
 }
 
+/** What another account's restic gets of this process's variables. */
+const FOR_ANYBODY = ["PATH", "TZ", "TZDIR", "LANG", "LC_ALL", "GOMAXPROCS", "GOMEMLIMIT"];
+
 /**
  * Runs restic to its end. Whatever RESTIC_* this process was given is not passed on.
  *
  * @throws UsageError where the program cannot be started.
  */
 export async function runRestic(run: ResticRun): Promise<ResticResult> {
-  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("RESTIC_"));
+  const { account } = run;
+  const passesOn = (name: string): boolean =>
+    account === undefined ? !name.startsWith("RESTIC_") : FOR_ANYBODY.includes(name);
+  const inherited = Object.entries(process.env).filter(([name]) => passesOn(name));
+  // This process's folder may be one that the account cannot enter.
+  const cwd = run.cwd ?? (account === undefined ? undefined : "/");
   const options = {
     env: { ...Object.fromEntries(inherited), ...run.env },
     extendEnv: false,
     input: `${run.password}\n`,
     reject: false,
-    ...(run.account !== undefined && { uid: run.account.uid, gid: run.account.gid }),
-    ...(run.cwd !== undefined && { cwd: run.cwd }),
+    // Node leaves all other groups when it is to start a program as another user.
+    ...(account !== undefined && { uid: account.uid, gid: account.gid }),
+    ...(cwd !== undefined && { cwd }),
     ...(run.signal !== undefined && { cancelSignal: run.signal }),
     buffer: { stdout: run.onLine === undefined, stderr: true },
   } satisfies Options;
@@ -80,6 +92,12 @@ export async function runRestic(run: ResticRun): Promise<ResticResult> {
       `cannot start "${run.program}": not found. Install restic or give --restic.`,
     );
   }
+  if (result.code === "EACCES" && result.exitCode === undefined) {
+    const who = account === undefined ? "this user" : `user ${account.uid}`;
+    throw new UsageError(
+      `cannot start "${run.program}": ${who} may not. Let ${who} read and run it, or give --restic.`,
+    );
+  }
   const complaints = complaintsOf(result.stderr);
   const ended = result.signal === undefined ? result.shortMessage : `ended by ${result.signal}`;
   return {
@@ -92,9 +110,11 @@ export async function runRestic(run: ResticRun): Promise<ResticResult> {
 
 /** The messages of restic's standard error, which is JSON with `--json`. */
 function complaintsOf(stderr: string): string[] {
-  return stderr
-    .split("\n")
-    .map((line) => line.trim())
+  const lines = stderr.split("\n").map((line) => line.trim());
+  // Where the program crashed, the rest is its stack.
+  const crash = lines.find((line) => line.startsWith("panic:"));
+  if (crash !== undefined) return [crash];
+  return lines
     .filter((line) => line !== "" && !line.startsWith("reading repository password"))
     .map((line) =>
       messageIn(line)
