@@ -1,0 +1,243 @@
+# The hub's options. The defaults are the seed document's values.
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
+let
+  cfg = config.services.offsite.hub;
+  inherit (lib) mkOption types;
+
+  schedule =
+    default: what:
+    mkOption {
+      type = types.str;
+      inherit default;
+      description = "When to ${what}, as systemd.time(7) has it.";
+    };
+  extraArgs = mkOption {
+    type = types.listOf types.str;
+    default = [ ];
+    description = "More arguments for the agent.";
+  };
+  kept =
+    default: what:
+    mkOption {
+      type = types.ints.unsigned;
+      inherit default;
+      description = "How many ${what} snapshots the hub keeps.";
+    };
+  secretFile =
+    what:
+    mkOption {
+      type = types.nullOr types.str;
+      default = null;
+      description = ''
+        The opened ${what} on the machine, for `services.offsite.secrets = "none"`; user `restic` must
+        be able to read it. Otherwise it is declared and found by itself.
+      '';
+    };
+in
+{
+  options.services.offsite.hub = {
+    enable = lib.mkEnableOption "the hub: its rest-server, and the agent that copies its repositories offsite";
+
+    host = mkOption {
+      type = types.str;
+      default = config.networking.hostName;
+      defaultText = lib.literalExpression "config.networking.hostName";
+      description = "The name of this machine in the stack's config.";
+    };
+
+    package = mkOption {
+      type = types.package;
+      default = pkgs.offsite-hub or (pkgs.callPackage ../package.nix { });
+      defaultText = lib.literalExpression "pkgs.offsite-hub";
+      description = "The agent.";
+    };
+
+    manifestFile = secretFile "manifest (offsite.json), where it is sealed,";
+    htpasswdFile = secretFile "hub.htpasswd";
+    rcloneConfigFile = secretFile "rclone.conf";
+    credentialsFile = secretFile "hub-credentials.json";
+
+    passwordFiles = mkOption {
+      type = types.attrsOf types.str;
+      default = { };
+      example = lib.literalExpression "{ q = config.age.secrets.restic-password-q.path; }";
+      description = ''
+        By host: a file with a password of its restic repository, for prune and drill. User `restic`
+        must be able to read it. Nothing else at the hub needs a password.
+      '';
+    };
+
+    server = {
+      listenAddress = mkOption {
+        type = types.str;
+        default = "127.0.0.1:8000";
+        example = "100.64.0.1:8000";
+        description = ''
+          Where rest-server listens: behind a proxy on this machine, or at the hub's address on the
+          mesh. It speaks no TLS.
+        '';
+      };
+      meshInterface = mkOption {
+        type = types.nullOr types.str;
+        default = null;
+        example = "tailscale0";
+        description = "A network interface on which the firewall opens rest-server's port; no other is opened.";
+      };
+      prometheus = mkOption {
+        type = types.bool;
+        default = false;
+        description = "Whether rest-server serves its own metrics at /metrics.";
+      };
+    };
+
+    nginx = {
+      enable = lib.mkEnableOption "a virtual host of nginx in front of rest-server. TLS is for the same virtual host to add";
+      virtualHost = mkOption {
+        type = types.nullOr types.str;
+        default = null;
+        description = "The virtual host's name; by default that of the hub's URL in the manifest.";
+      };
+      allow = mkOption {
+        type = types.listOf types.str;
+        default = [
+          "127.0.0.0/8"
+          "::1"
+          "100.64.0.0/10"
+          "fd7a:115c:a1e0::/48"
+        ];
+        description = "Who may connect; everybody else is refused. The default is the machine itself and a Tailscale or Headscale mesh.";
+      };
+    };
+
+    mirror = {
+      schedule = mkOption {
+        type = types.attrsOf types.str;
+        default = { };
+        example = {
+          cloud = "01:30";
+        };
+        description = "When to copy to a target, by its name; by default 02:00 to the cloud and 03:00 to a peer.";
+      };
+      limitUpload = mkOption {
+        type = types.attrsOf types.ints.positive;
+        default = { };
+        example = {
+          peer = 2048;
+        };
+        description = "The most to send to a target, by its name, in KiB/s.";
+      };
+      inherit extraArgs;
+    };
+
+    prune = {
+      schedule = schedule "04:00" "prune the hub's repositories";
+      daily = kept 7 "daily";
+      weekly = kept 4 "weekly";
+      monthly = kept 6 "monthly";
+      inherit extraArgs;
+    };
+
+    graceDays = mkOption {
+      type = types.numbers.nonnegative;
+      default = 7;
+      description = "Days between a file's removal at the hub and its hiding at a cloud target.";
+    };
+
+    verify = {
+      schedule = schedule "Sun 06:00" "verify all targets";
+      extraArgs = extraArgs // {
+        default = [ "--deep" ];
+      };
+    };
+
+    drill = {
+      schedule = schedule "*-*-01 07:00" "restore every host from every target, and check what came back";
+      scratch = mkOption {
+        type = types.path;
+        default = "/var/lib/offsite-drill";
+        description = ''
+          Where drills restore to. It needs room for the largest host, on a disk and not in memory, and
+          is made for user `restic` alone: what is restored lies there in clear while a drill runs.
+        '';
+      };
+      checks = mkOption {
+        type = types.attrsOf (
+          types.listOf (
+            types.submodule {
+              options = {
+                name = mkOption {
+                  type = types.str;
+                  description = "What it checks, for the report.";
+                };
+                command = mkOption {
+                  type = types.nonEmptyListOf types.str;
+                  description = "A program and its arguments, run in the folder that holds what was restored. Exit code 0 passes.";
+                };
+                timeoutSeconds = mkOption {
+                  type = types.ints.positive;
+                  default = 600;
+                  description = "When it counts as failed.";
+                };
+              };
+            }
+          )
+        );
+        default = { };
+        description = "By host: the host's own checks of what was restored.";
+      };
+      path = mkOption {
+        type = types.listOf types.package;
+        default = [
+          (if config.services.postgresql.enable then config.services.postgresql.package else pkgs.postgresql)
+          pkgs.sqlite
+        ];
+        defaultText = lib.literalExpression "[ pkgs.postgresql pkgs.sqlite ]";
+        description = "What the built-in checks need, and the hosts' own.";
+      };
+      inherit extraArgs;
+    };
+
+    overdueHours = mkOption {
+      type = types.numbers.positive;
+      default = 48;
+      description = "Hours after which a host without a new snapshot is overdue.";
+    };
+
+    status.schedule = schedule "hourly" "look whether anything is overdue or has failed";
+    metrics.schedule = schedule "hourly" "write metrics anew; they are also written after each run";
+
+    triggers = mkOption {
+      type = types.attrsOf (types.nonEmptyListOf types.str);
+      default = { };
+      description = "By host: a program and its arguments that start its backup and return at once, for `backup-trigger`.";
+    };
+
+    settings = mkOption {
+      type = types.attrsOf types.anything;
+      default = { };
+      description = "More of the agent's settings.json, merged over what the options above say.";
+    };
+
+    randomizedDelay = mkOption {
+      type = types.str;
+      default = "0";
+      example = "10m";
+      description = "How much later than scheduled a run may begin, at random. Prune is not delayed.";
+    };
+
+    handlers = mkOption {
+      type = types.attrsOf types.package;
+      readOnly = true;
+      description = ''
+        Programs for the capabilities `backup-status`, `backup-list` and `backup-trigger`: the request
+        is JSON on standard input, the answer JSON on standard output. They may be started by root, with
+        an empty PATH, and work as user `restic`.
+      '';
+    };
+  };
+}
