@@ -74,3 +74,25 @@ export async function verifyFile(file: OpenFile, name: string): Promise<void> {
   }
   if (hash.digest("hex") !== name) throw new RottenFileError("content does not match its name");
 }
+
+/** What a file's content hashes to, in hexadecimal. */
+export interface Digests {
+  readonly bytes: number;
+  readonly sha256: string;
+  readonly sha1: string;
+}
+
+/** Reads a file to its end without keeping it, and hashes what it reads. */
+export async function digestFile(file: OpenFile): Promise<Digests> {
+  const sha256 = createHash("sha256");
+  const sha1 = createHash("sha1");
+  const chunk = Buffer.allocUnsafeSlow(Math.min(CHUNK_BYTES, Math.max(1, file.size)));
+  for (let bytes = 0; ;) {
+    const { bytesRead } = await file.handle.read(chunk, 0, chunk.length);
+    if (bytesRead === 0) return { bytes, sha256: sha256.digest("hex"), sha1: sha1.digest("hex") };
+    const read = chunk.subarray(0, bytesRead);
+    sha256.update(read);
+    sha1.update(read);
+    bytes += bytesRead;
+  }
+}

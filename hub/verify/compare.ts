@@ -136,9 +136,11 @@ function judge(
   expected: number,
   found: number,
 ): Finding {
-  if (expected !== found) return findings.wrongSize;
+  const ours = ledger?.fingerprint(kind, name);
+  // Once the file was read and found good, its size is known better than the hub's listing tells.
+  const size = ours === undefined ? expected : (ledger?.size(kind, name) ?? expected);
+  if (size !== found) return findings.wrongSize;
   const theirs = inventory.files[kind].fingerprint(name);
   if (theirs === undefined) return findings.present;
-  const ours = ledger?.fingerprint(kind, name);
   return ours === undefined || ours === theirs ? findings.present : findings.wrongHash;
 }

@@ -1,0 +1,76 @@
+/**
+ * Reads the hub's files that have not been read before: whether each is what its name says, and what
+ * its SHA-1 is, which is what a B2 listing tells of a file. Content never changes under a name, so a
+ * file is read once.
+ */
+import { join } from "node:path";
+import { messageOf } from "../errors.ts";
+import type { Ledger } from "../ledger.ts";
+import { HASHED_KINDS, pathOf } from "../repository/layout.ts";
+import type { LocalListing } from "../repository/listing.ts";
+import { digestFile, openIfPresent, type Digests } from "../repository/verified-read.ts";
+import type { ReadReport } from "./report.ts";
+
+// What a run that is killed has to read again.
+const FLUSH_FILES = 500;
+const FLUSH_BYTES = 1024 ** 3;
+
+/**
+ * Reads what the ledger knows no SHA-1 of, or another size, and notes it there.
+ *
+ * @param directory - the repository's folder.
+ * @param report - filled in as it goes on.
+ * @returns one line for each file that cannot be read.
+ * @throws Error where the ledger cannot be written.
+ */
+export async function learn(
+  directory: string,
+  listing: LocalListing,
+  ledger: Ledger,
+  report: ReadReport,
+): Promise<string[]> {
+  const unreadable: string[] = [];
+  let files = 0;
+  let bytes = 0;
+  for (const kind of HASHED_KINDS) {
+    for (const [name, size] of listing.files[kind].entries()) {
+      const known = ledger.fingerprint(kind, name) !== undefined;
+      if (known && ledger.size(kind, name) === size) continue;
+      let digests: Digests | undefined;
+      try {
+        digests = await digestsOf(join(directory, pathOf(kind, name)));
+      } catch (error) {
+        report.damaged.add(kind, name, size);
+        unreadable.push(`${pathOf(kind, name)}: ${messageOf(error)}`);
+        continue;
+      }
+      if (digests === undefined) continue;
+      report.files += 1;
+      report.bytes += digests.bytes;
+      if (digests.sha256 !== name) {
+        report.damaged.add(kind, name, size);
+        continue;
+      }
+      ledger.learn(kind, name, digests.bytes, digests.sha1);
+      files += 1;
+      bytes += digests.bytes;
+      if (files < FLUSH_FILES && bytes < FLUSH_BYTES) continue;
+      ledger.flush();
+      files = 0;
+      bytes = 0;
+    }
+  }
+  ledger.flush();
+  return unreadable;
+}
+
+/** Hashes a file; undefined where it is no longer there. */
+async function digestsOf(path: string): Promise<Digests | undefined> {
+  const open = await openIfPresent(path);
+  if (open === undefined) return undefined;
+  try {
+    return await digestFile(open);
+  } finally {
+    await open.handle.close();
+  }
+}
