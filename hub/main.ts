@@ -1,7 +1,11 @@
 #!/usr/bin/env node
 /** `offsite-hub`, the agent that a hub runs. Built to one file, `dist/offsite-hub.mjs`. */
 import { Command, CommanderError } from "commander";
+import { listCommand } from "./commands/list.ts";
 import { mirrorCommand } from "./commands/mirror.ts";
+import { statusCommand } from "./commands/status.ts";
+import { triggerCommand } from "./commands/trigger.ts";
+import { pruneCommand } from "./commands/prune.ts";
 import { messageOf, UsageError } from "./errors.ts";
 
 // So that what is to be cleaned up at the end is, and a child does not outlive its parent.
@@ -16,7 +20,11 @@ for (const [signal, number] of [
 const program = new Command("offsite-hub")
   .description("Copies the hub's restic repositories to their offsite targets.")
   .helpCommand(false)
-  .addCommand(mirrorCommand());
+  .addCommand(mirrorCommand())
+  .addCommand(pruneCommand())
+  .addCommand(statusCommand())
+  .addCommand(listCommand())
+  .addCommand(triggerCommand());
 
 for (const command of [program, ...program.commands]) command.exitOverride();
 

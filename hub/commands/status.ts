@@ -1,0 +1,75 @@
+import { Command } from "commander";
+import type { HubCredentials } from "../../config/manifest.ts";
+import { pick } from "../input.ts";
+import { Inputs, withCommonOptions, type CommonOptions } from "../options.ts";
+import { Output } from "../output.ts";
+import type { StatusReport } from "../status/report.ts";
+import { answerRequest, requestedHosts } from "../status/request.ts";
+import { status } from "../status/status.ts";
+import { statusTables } from "../status/table.ts";
+
+interface Options extends CommonOptions {
+  readonly fail: boolean;
+  readonly request?: string | true;
+}
+
+/** `offsite-hub status`. */
+export function statusCommand(): Command {
+  return withCommonOptions(new Command("status"))
+    .summary("say how hosts, targets and the last runs stand, and all that is wrong")
+    .description(
+      "Reports on every host's last backup, on what each target holds and since when, and on the last " +
+        "mirror, verify, prune and drill. It asks no target: it reads the hub's repositories and what the " +
+        "commands left in the state folder, and needs no credential. With the repositories' passwords " +
+        "(passwordFiles in the settings) it also tells how long the last backups took and of how much.",
+    )
+    .argument("[host...]", "hosts by name (default: all of the manifest)")
+    .option("--no-fail", "end with exit code 0 also when there are problems")
+    .option(
+      "--request [-]",
+      'answer a request on standard input, {} or {"host": "<name>"}, as the capability backup-status',
+    )
+    .addHelpText(
+      "after",
+      "\nExit codes: 0 all well, 1 there are problems, 2 wrong use or unreadable input. " +
+        'With --request: 0 answered, 1 not, with {"error": …} on standard output.',
+    )
+    .action(run);
+}
+
+async function run(names: string[], options: Options): Promise<void> {
+  if (options.request !== undefined) {
+    const output = new Output({ json: true });
+    await answerRequest("status", options.request, output, async (request) => {
+      const inputs = new Inputs(options, output);
+      return await statusOf(inputs, requestedHosts(request, Object.keys(inputs.manifest.hosts)));
+    });
+    return;
+  }
+  const output = new Output({ json: options.json === true });
+  const inputs = new Inputs(options, output);
+  const report = await statusOf(inputs, pick("host", names, Object.keys(inputs.manifest.hosts)));
+  if (options.json !== true) console.log(statusTables(report));
+  for (const notice of report.notices) output.notice(notice);
+  for (const problem of report.problems) output.error(problem);
+  if (report.healthy) output.info("all well");
+  output.report(report);
+  if (!report.healthy && options.fail) process.exitCode = 1;
+}
+
+/** Reports on hosts of the manifest as they are now. */
+export async function statusOf(inputs: Inputs, hosts: readonly string[]): Promise<StatusReport> {
+  const { manifest, settings, repositories, state, restic } = inputs;
+  const credentials = credentialsOf(inputs);
+  const now = new Date();
+  return status({ manifest, hosts, settings, repositories, state, restic, credentials, now });
+}
+
+/** They tell generations in use, and nothing else here needs them. */
+function credentialsOf(inputs: Inputs): HubCredentials | undefined {
+  try {
+    return inputs.credentials();
+  } catch {
+    return undefined;
+  }
+}

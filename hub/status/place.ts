@@ -1,0 +1,169 @@
+import type { HubCredentials } from "../../config/manifest.ts";
+import type { Arrivals } from "../mirror/shrinkage.ts";
+import type { Result, Run } from "../results.ts";
+import { age, when, type Findings } from "./findings.ts";
+import { judgeRun, runStatus } from "./host.ts";
+import type { CredentialStatus, HostAtTarget, Thresholds } from "./report.ts";
+import type { Scan } from "./scan.ts";
+
+/** What is remembered of one host at one target. */
+export interface Memory {
+  readonly mirror: Result<"mirror"> | undefined;
+  readonly verify: Result<"verify"> | undefined;
+  readonly drill: Result<"drill"> | undefined;
+  readonly control: Result<"control"> | undefined;
+}
+
+/** What one host at one target is judged by. */
+export interface PlaceEvidence {
+  readonly target: string;
+  readonly host: string;
+  /** Its user name at the target, where that is a rest-server. */
+  readonly user: string;
+  readonly scan: Scan;
+  readonly memory: Memory;
+  /** The snapshots that were at the hub at the last complete mirror. */
+  readonly mirrored: Arrivals;
+  readonly credentials: HubCredentials | undefined;
+  readonly thresholds: Thresholds;
+  readonly now: number;
+}
+
+/** Judges one host at one target by what the commands remembered. */
+export function judgePlace(
+  evidence: PlaceEvidence,
+  problems: Findings,
+  notices: Findings,
+): HostAtTarget {
+  const { target, host, scan, memory, mirrored, thresholds, now } = evidence;
+  const { mirror, verify, drill, control } = memory;
+  const freshAsOf = freshSince(memory);
+  const seconds = freshAsOf === null ? Infinity : (now - Date.parse(freshAsOf)) / 1000;
+  // A time in the future says that a clock was wrong, and nothing about the target.
+  const fresh = seconds <= thresholds.backup && seconds > -3600;
+  const runs = [
+    ["mirror", mirror, Infinity],
+    ["verify", verify, thresholds.verify],
+    ["drill", drill, thresholds.drill],
+    ["drill --control", control, Infinity],
+  ] as const;
+  for (const [what, result, threshold] of runs) {
+    if (result !== undefined) judgeRun(target, host, what, result, threshold, now, problems);
+  }
+  if (scan.snapshots.size > 0) {
+    if (!fresh) problems.add(target, host, notFresh(freshAsOf, seconds, memory, thresholds));
+    if (verify === undefined) notices.add(target, host, "never verified");
+    if (drill === undefined) notices.add(target, host, "no drill yet");
+  }
+  const credential = credentialOf(evidence);
+  if (credential !== null && credential.age !== "current") {
+    const owes = credential.age === "next" ? "the hub" : "the target";
+    notices.add(
+      target,
+      host,
+      `accepted the ${credential.age} credential, not the current one: ${owes} still owes a deployment`,
+    );
+  }
+  return {
+    fresh,
+    freshAsOf,
+    snapshots: [...scan.snapshots.keys()].filter((id) => mirrored.has(id)).length,
+    ...waiting(scan, mirror),
+    credential,
+    mirror: runStatus(mirror),
+    verify: verifyStatus(verify),
+    drill: runStatus(drill),
+    control: runStatus(control),
+  };
+}
+
+function verifyStatus(result: Result<"verify"> | undefined): HostAtTarget["verify"] {
+  const run = runStatus(result);
+  if (run === null || result === undefined) return null;
+  const { missing, damaged, strangers } = result.last.facts;
+  return { ...run, missing, damaged, strangers };
+}
+
+/**
+ * The start of the last mirror that was completed and verified, unless a verify has found fault
+ * since. A mirror compares names and sizes, so what a verify found damaged stays so until a verify
+ * has passed.
+ */
+function freshSince({ mirror, verify }: Memory): string | null {
+  const success = mirror?.lastSuccess;
+  if (!success) return null;
+  if (verify?.last.outcome === "failed") {
+    const { started, facts } = verify.last;
+    if (facts.damaged > 0 || Date.parse(started) > Date.parse(success.started)) return null;
+  }
+  return success.started;
+}
+
+function notFresh(
+  freshAsOf: string | null,
+  seconds: number,
+  { mirror }: Memory,
+  thresholds: Thresholds,
+): string {
+  if (freshAsOf !== null) {
+    return seconds < 0
+      ? `fresh as of a time in the future (${when(freshAsOf)}): the hub's clock was wrong; run mirror again`
+      : `not fresh: complete as of ${when(freshAsOf)}, ${age(seconds)} ago, and ${age(thresholds.backup)} are allowed. Look at the mirror`;
+  }
+  return mirror?.lastSuccess
+    ? "not fresh: a verify failed after the last complete mirror. Look at what it found, mend it, and run verify again"
+    : "not fresh: no mirror of it has been completed yet. Look at the mirror";
+}
+
+/**
+ * What the last mirror left over, and what has arrived since: a successful one has everything that
+ * was there when it began.
+ */
+function waiting(
+  scan: Scan,
+  mirror: Result<"mirror"> | undefined,
+): Pick<HostAtTarget, "waitingFiles" | "waitingBytes"> {
+  const last = mirror?.last;
+  const sum = {
+    waitingFiles: last?.facts.waitingFiles ?? 0,
+    waitingBytes: last?.facts.waitingBytes ?? 0,
+  };
+  const since = last === undefined ? 0 : last.outcome === "ok" ? begin(last) : end(last);
+  for (const [time, bytes] of scan.arrivals) {
+    if (time < since) continue;
+    sum.waitingFiles += 1;
+    sum.waitingBytes += bytes;
+  }
+  return sum;
+}
+
+function begin(run: Run<"mirror">): number {
+  return Date.parse(run.started);
+}
+
+function end(run: Run<"mirror">): number {
+  return begin(run) + run.seconds * 1000;
+}
+
+function credentialOf(evidence: PlaceEvidence): CredentialStatus | null {
+  const { mirror } = evidence.memory;
+  const run = [mirror?.last, mirror?.lastSuccess].find((each) => each?.facts.credential);
+  const used = run?.facts.credential;
+  if (!used) return null;
+  return { age: used, generation: run.facts.generation ?? fromFile(evidence, used) };
+}
+
+const OFFSETS = { previous: -1, current: 0, next: 1 } as const;
+
+/** Where the mirror did not note it: what the credentials that the hub now has make likely. */
+function fromFile(
+  { target, user, credentials }: PlaceEvidence,
+  used: keyof typeof OFFSETS,
+): number | null {
+  const credential = credentials?.targets[target];
+  const generation =
+    credential?.type === "rest-server"
+      ? credential.users[user]?.generation
+      : credential?.generation;
+  return generation === undefined ? null : generation + OFFSETS[used];
+}

@@ -1,0 +1,172 @@
+/**
+ * What snapshots say of themselves, which only restic can read, with the repository's password. A
+ * snapshot never changes, so each is asked about once and remembered in the state folder.
+ */
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { z } from "zod";
+import { messageOf, UsageError } from "../errors.ts";
+import { readPassword, runRestic } from "../restic.ts";
+
+const detailsSchema = z.object({
+  /** The time that the client gave it: when the backup began. */
+  time: z.iso.datetime(),
+  hostname: z.string(),
+  paths: z.array(z.string()),
+  tags: z.array(z.string()),
+  /** From restic's summary of the backup; null where a restic before 0.17 made it. */
+  summary: z
+    .object({
+      started: z.iso.datetime(),
+      seconds: z.number(),
+      /** Files and bytes that were backed up, and bytes that had to be stored for it. */
+      files: z.number(),
+      bytes: z.number(),
+      bytesAdded: z.number(),
+    })
+    .nullable(),
+});
+
+/** What a snapshot says of itself. Times are ISO 8601 in UTC. */
+export type SnapshotDetails = z.infer<typeof detailsSchema>;
+
+/** What could be learnt about a host's snapshots. */
+export interface Details {
+  /** By snapshot id; empty without the repository's password. */
+  readonly snapshots: ReadonlyMap<string, SnapshotDetails>;
+  /** Why there is less than asked for, though nothing is wrong with the repository. */
+  readonly notice?: string;
+  /** What is wrong with the repository or its password. */
+  readonly problem?: string;
+}
+
+/** Where and how to ask about a host's snapshots. */
+export interface DetailsOptions {
+  readonly host: string;
+  /** Its repository at the hub. */
+  readonly directory: string;
+  /** The ids of the snapshots that are there. */
+  readonly ids: ReadonlySet<string>;
+  /** The file with the repository's password, where the hub has it. */
+  readonly passwordFile: string | undefined;
+  readonly state: string;
+  readonly restic: string;
+}
+
+const TIMEOUT_MS = 20_000;
+const cacheSchema = z.object({
+  version: z.literal(1),
+  snapshots: z.record(z.string(), detailsSchema),
+});
+
+/** Asks restic about those snapshots that are not remembered yet. It changes no repository. */
+export async function snapshotDetails(options: DetailsOptions): Promise<Details> {
+  const { host, ids, passwordFile, state } = options;
+  if (passwordFile === undefined) return { snapshots: new Map() };
+  const path = join(state, "snapshot-details", `${host}.json`);
+  const known = recall(path, ids);
+  if (known.size === ids.size) return { snapshots: known };
+  let password: string;
+  try {
+    password = readPassword(passwordFile);
+  } catch (error) {
+    return { snapshots: known, notice: `no details of its newest snapshots: ${messageOf(error)}` };
+  }
+  try {
+    const { exitCode, stdout, problem } = await runRestic({
+      program: options.restic,
+      repository: options.directory,
+      password,
+      args: ["snapshots", "--json", "--no-lock", "--no-cache"],
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    });
+    const found = parse(stdout, ids);
+    if (found.size > 0) remember(path, found);
+    const snapshots = new Map([...known, ...found]);
+    if (exitCode === 0) return { snapshots };
+    return { snapshots, problem: `restic cannot read its snapshots: ${problem}` };
+  } catch (error) {
+    const notice = `no details of its newest snapshots: ${messageOf(error)}`;
+    if (error instanceof UsageError) return { snapshots: known, notice };
+    return { snapshots: known, problem: notice };
+  }
+}
+
+const date = z
+  .string()
+  .transform((text) => new Date(text))
+  .refine((value) => !Number.isNaN(value.getTime()));
+
+// restic's documentation, "Scripting", snapshots.
+const resticSchema = z.object({
+  id: z.string(),
+  time: date,
+  hostname: z.string().default(""),
+  paths: z.array(z.string()).default([]),
+  tags: z.array(z.string()).nullish(),
+  summary: z
+    .object({
+      backup_start: date,
+      backup_end: date,
+      total_files_processed: z.number(),
+      total_bytes_processed: z.number(),
+      data_added: z.number(),
+      data_added_packed: z.number().optional(),
+    })
+    .nullish()
+    // Of a client of another version: the rest is still good.
+    .catch(null),
+});
+
+function parse(stdout: string, ids: ReadonlySet<string>): Map<string, SnapshotDetails> {
+  const found = new Map<string, SnapshotDetails>();
+  let values: unknown;
+  try {
+    values = JSON.parse(stdout);
+  } catch {
+    return found;
+  }
+  for (const value of Array.isArray(values) ? values : []) {
+    const { data } = resticSchema.safeParse(value);
+    if (data === undefined || !ids.has(data.id)) continue;
+    const { summary } = data;
+    found.set(data.id, {
+      time: data.time.toISOString(),
+      hostname: data.hostname,
+      paths: data.paths,
+      tags: data.tags ?? [],
+      summary: summary
+        ? {
+            started: summary.backup_start.toISOString(),
+            seconds: (summary.backup_end.getTime() - summary.backup_start.getTime()) / 1000,
+            files: summary.total_files_processed,
+            bytes: summary.total_bytes_processed,
+            bytesAdded: summary.data_added_packed ?? summary.data_added,
+          }
+        : null,
+    });
+  }
+  return found;
+}
+
+function recall(path: string, ids: ReadonlySet<string>): Map<string, SnapshotDetails> {
+  try {
+    const { snapshots } = cacheSchema.parse(JSON.parse(readFileSync(path, "utf8")));
+    return new Map(Object.entries(snapshots).filter(([id]) => ids.has(id)));
+  } catch {
+    return new Map();
+  }
+}
+
+/** Keeps them for the next time, where the state folder can be written to. */
+function remember(path: string, snapshots: ReadonlyMap<string, SnapshotDetails>): void {
+  const temporary = `${path}.${process.pid}`;
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    const content = { version: 1, snapshots: Object.fromEntries(snapshots) };
+    writeFileSync(temporary, JSON.stringify(content), { mode: 0o600 });
+    renameSync(temporary, path);
+  } catch {
+    // The next run asks restic again.
+  }
+}

@@ -1,0 +1,117 @@
+import { join } from "node:path";
+import type { HubCredentials, Manifest } from "../../config/manifest.ts";
+import { recall } from "../mirror/shrinkage.ts";
+import { readResults, type Result, type ResultKind } from "../results.ts";
+import type { Findings } from "./findings.ts";
+import { judgeRun, runStatus } from "./host.ts";
+import { judgePlace, type Memory } from "./place.ts";
+import type { CredentialStatus, HostAtTarget, TargetStatus, Thresholds } from "./report.ts";
+import type { Scan } from "./scan.ts";
+
+/** A host, and what the hub holds of it. */
+export interface HostAtHub {
+  readonly host: string;
+  /** Its user name at a rest-server. */
+  readonly user: string;
+  readonly scan: Scan;
+}
+
+/** What a target is judged by. */
+export interface TargetEvidence {
+  readonly manifest: Manifest;
+  readonly state: string;
+  readonly credentials: HubCredentials | undefined;
+  readonly thresholds: Thresholds;
+  readonly now: Date;
+}
+
+/** Judges a target by what the commands remembered. */
+export function judgeTarget(
+  target: string,
+  hosts: readonly HostAtHub[],
+  evidence: TargetEvidence,
+  problems: Findings,
+  notices: Findings,
+): TargetStatus {
+  const { state, thresholds, credentials } = evidence;
+  const now = evidence.now.getTime();
+  const mirrors = resultsOf(state, "mirror", target);
+  const verifies = resultsOf(state, "verify", target);
+  const drills = resultsOf(state, "drill", target);
+  const controls = resultsOf(state, "control", target);
+  const found: [HostAtHub, HostAtTarget][] = hosts.map((each) => {
+    const memory: Memory = {
+      mirror: mirrors.get(each.host),
+      verify: verifies.get(each.host),
+      drill: drills.get(each.host),
+      control: controls.get(each.host),
+    };
+    const mirrored = recall(join(state, "snapshots", target, `${each.host}.json`));
+    const place = { ...each, target, memory, mirrored, credentials, thresholds, now };
+    return [each, judgePlace(place, problems, notices)];
+  });
+  const [thief] = resultsOf(state, "thief", target).values();
+  if (thief !== undefined) {
+    judgeRun(target, "", "drill --thief", thief, Infinity, now, problems);
+  }
+  const places = found.map(([, place]) => place);
+  const expected = found.filter(([{ scan }]) => scan.snapshots.size > 0).map(([, place]) => place);
+  return {
+    type: evidence.manifest.targets[target]?.type ?? "",
+    reachable: reachable(mirrors, verifies),
+    fresh: expected.every((place) => place.fresh),
+    freshAsOf: oldest(expected.map((place) => place.freshAsOf)),
+    waitingFiles: places.reduce((sum, place) => sum + place.waitingFiles, 0),
+    waitingBytes: places.reduce((sum, place) => sum + place.waitingBytes, 0),
+    credential: worst(places.map((place) => place.credential)),
+    thief: runStatus(thief),
+    hosts: Object.fromEntries(found.map(([{ host }, place]) => [host, place])),
+  };
+}
+
+function resultsOf<Kind extends ResultKind>(
+  state: string,
+  kind: Kind,
+  target: string,
+): Map<string, Result<Kind>> {
+  const results = readResults(state, kind).filter(({ place }) => place === target);
+  return new Map(results.map((result) => [result.host, result]));
+}
+
+/** Whether the target answered the newest of the runs that ask it. */
+function reachable(
+  mirrors: ReadonlyMap<string, Result<"mirror">>,
+  verifies: ReadonlyMap<string, Result<"verify">>,
+): boolean | null {
+  const runs = [
+    ...[...mirrors.values()].map(({ last }) => ({
+      started: Date.parse(last.started),
+      answered: last.outcome === "ok" || last.facts.credential !== null,
+    })),
+    ...[...verifies.values()].map(({ last }) => ({
+      started: Date.parse(last.started),
+      answered: last.outcome === "ok" || last.facts.files > 0,
+    })),
+  ];
+  const newest = Math.max(...runs.map(({ started }) => started));
+  if (!Number.isFinite(newest)) return null;
+  // The hosts of one run begin one after the other: one answer is enough.
+  return runs.some(({ started, answered }) => answered && newest - started < SAME_RUN_MS);
+}
+
+const SAME_RUN_MS = 60_000;
+
+/** The earliest of the times; null where one is missing, or where there are none. */
+function oldest(times: readonly (string | null)[]): string | null {
+  const known = times.filter((time) => time !== null);
+  if (known.length < times.length) return null;
+  return known.sort().at(0) ?? null;
+}
+
+function worst(all: readonly (CredentialStatus | null)[]): CredentialStatus | null {
+  for (const age of ["previous", "next", "current"] as const) {
+    const found = all.find((each) => each?.age === age);
+    if (found) return found;
+  }
+  return null;
+}
