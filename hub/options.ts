@@ -165,6 +165,13 @@ export function positive(value: string): number {
   throw new InvalidArgumentError("It must be a number above 0.");
 }
 
+/** A number of days, whole or not. */
+export function days(value: string): number {
+  const number = Number(value);
+  if (value.trim() !== "" && Number.isFinite(number) && number >= 0) return number;
+  throw new InvalidArgumentError("It must be a number of days.");
+}
+
 function minutes(value: string): number {
   const number = Number(value);
   if (value.trim() !== "" && Number.isFinite(number) && number >= 0) return number;

@@ -2,10 +2,11 @@ import { Command } from "commander";
 import { counted, duration, size } from "../format.ts";
 import { pick } from "../input.ts";
 import { mirror } from "../mirror/mirror.ts";
-import { succeeded, type HostReport, type MirrorReport } from "../mirror/report.ts";
+import { exitCodeOf, type HostReport, type MirrorReport } from "../mirror/report.ts";
 import {
   collect,
   Inputs,
+  days,
   positive,
   whole,
   withCommonOptions,
@@ -18,6 +19,7 @@ interface Options extends CommonOptions {
   readonly host?: string[];
   readonly dryRun?: boolean;
   readonly limitUpload?: number;
+  readonly graceDays?: number;
   readonly allowRemoval?: boolean;
   readonly keepDaily?: number;
   readonly keepWeekly?: number;
@@ -31,7 +33,8 @@ export function mirrorCommand(): Command {
     .description(
       "Copies the hosts' restic repositories to the targets, file by file, in an order in which each " +
         "target is a sound repository at every moment, also while backups and prunes run at the hub. " +
-        "Every file is checked against its SHA-256 name before it leaves. Nothing is ever deleted. " +
+        "Every file is checked against its SHA-256 name before it leaves. Nothing is ever deleted; at a " +
+        "cloud target, files that the hub's prune removed are hidden after a grace period. " +
         "An interrupted run is continued by the next. No repository password is needed.",
     )
     .argument("[target...]", "targets by name (default: all of the manifest)")
@@ -45,10 +48,19 @@ export function mirrorCommand(): Command {
     )
     .option("--keep-weekly <n>", "the weekly ones", whole)
     .option("--keep-monthly <n>", "the monthly ones", whole)
-    .option("--allow-removal", "go on although the hub has lost snapshots that it keeps")
+    .option(
+      "--grace-days <days>",
+      "how long a file that the hub removed stays in sight at a cloud target (default: the settings')",
+      days,
+    )
+    .option(
+      "--allow-removal",
+      "go on although the hub has lost snapshots that it keeps, or much is to be hidden",
+    )
     .addHelpText(
       "after",
-      "\nExit codes: 0 all is at the targets, 1 something is not, 2 wrong use or unreadable input.",
+      "\nExit codes: 0 all is at the targets, 1 something is not, 2 wrong use or unreadable input, " +
+        "3 it asks for --allow-removal.",
     )
     .action(run);
 }
@@ -73,6 +85,7 @@ async function run(targets: string[], options: Options): Promise<void> {
       weekly: options.keepWeekly ?? settings.retention.weekly,
       monthly: options.keepMonthly ?? settings.retention.monthly,
     },
+    graceDays: options.graceDays ?? settings.graceDays,
     allowRemoval: options.allowRemoval === true,
     dryRun: options.dryRun === true,
     progress,
@@ -80,24 +93,25 @@ async function run(targets: string[], options: Options): Promise<void> {
       progress.clear();
       output.info(`${target} ${host}: ${summary(each)}`);
       for (const notice of each.notices) output.notice(`${target} ${host}: ${notice}`);
-      for (const error of errors) output.error(`${target} ${host}: ${error}`);
+      for (const error of [...errors, ...each.asks]) output.error(`${target} ${host}: ${error}`);
     },
   });
   progress.clear();
   closing(report, output);
   output.report(report);
-  if (!succeeded(report)) process.exitCode = 1;
+  process.exitCode = exitCodeOf(report);
 }
 
 function summary(report: HostReport): string {
   const files = `${counted(report.files, "file")} (${size(report.bytes)})`;
   const there = `${report.skipped} already there`;
+  const hidden = report.hidden === 0 ? "" : `, ${report.hidden} hidden`;
   switch (report.outcome) {
     case "complete":
     case "incomplete":
-      return `${report.outcome}, ${files} sent, ${there}, ${counted(report.snapshots, "snapshot")}, ${duration(report.seconds)}`;
+      return `${report.outcome}, ${files} sent, ${there}, ${counted(report.snapshots, "snapshot")}${hidden}, ${duration(report.seconds)}`;
     case "planned":
-      return `would send ${files}`;
+      return `would send ${files}${report.hidden === 0 ? "" : `, and hide ${report.hidden}`}`;
     case "absent":
     case "refused":
       return report.outcome;

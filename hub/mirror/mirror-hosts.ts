@@ -34,10 +34,11 @@ import { messageOf } from "../errors.ts";
 import { counted } from "../format.ts";
 import type { Progress } from "../progress.ts";
 import { KINDS, pathOf, type Kind, type RepositoryFile } from "../repository/layout.ts";
-import { fileCount, listRepository, type LocalListing } from "../repository/listing.ts";
+import { fileCount, type LocalListing } from "../repository/listing.ts";
 import { openIfPresent, RottenFileError, verifyFile } from "../repository/verified-read.ts";
 import { StopError, type Inventory, type SendResult, type Target } from "../targets/target.ts";
 import type { HostReport } from "./report.ts";
+import { listForMirror, type HubListing } from "./settled.ts";
 
 /** How often a repository is listed in one run when prunes keep changing it. */
 const LISTINGS = 4;
@@ -47,14 +48,16 @@ export interface HostRun {
   readonly host: string;
   /** Its repository at the hub. */
   readonly directory: string;
-  readonly inventory: Inventory;
+  inventory: Inventory;
   readonly report: HostReport;
+  /** The hub's repository as it was listed last; all that is said of the target refers to it. */
+  listing?: HubListing;
 }
 
 /** One listing of a host's repository, and how far it has come. */
 interface Pass {
   readonly run: HostRun;
-  readonly listing: LocalListing;
+  readonly listing: HubListing;
   /** Why later phases must not send anything; undefined while all is well. */
   held: string | undefined;
   /** Files of the phase at work that are no longer at the hub. */
@@ -65,6 +68,8 @@ interface Pass {
  * Mirrors a group of hosts to a target, phase by phase, and fills in their reports. Failures of
  * single hosts are in the reports.
  *
+ * @param beforeSending - called with every listing, before anything of it is sent; a host for which
+ * it throws is not mirrored.
  * @throws StopError of scope "target" where the target cannot be worked with any longer; the
  * reports are filled in before.
  */
@@ -72,12 +77,15 @@ export async function mirrorHosts(
   target: Target,
   runs: readonly HostRun[],
   progress: Progress,
+  beforeSending: (run: HostRun, listing: LocalListing) => Promise<void> = () => Promise.resolve(),
 ): Promise<void> {
   const started = performance.now();
   try {
     let pending = runs;
     for (let left = LISTINGS; pending.length > 0; left -= 1) {
-      const pruned = await mirrorOnce(target, pending, left > 1, left === LISTINGS, progress);
+      const passes = await listAll(pending, beforeSending);
+      if (left === LISTINGS) passes.forEach(countPresent);
+      const pruned = await mirrorOnce(target, passes, left > 1, progress);
       for (const run of pruned) {
         run.report.notices.push("pruned at the hub during the mirror; listed again");
       }
@@ -125,15 +133,10 @@ export function lacking(run: HostRun, listing: LocalListing): { files: number; b
 // them when this was the last time.
 async function mirrorOnce(
   target: Target,
-  runs: readonly HostRun[],
+  passes: readonly Pass[],
   mayListAgain: boolean,
-  first: boolean,
   progress: Progress,
 ): Promise<HostRun[]> {
-  const passes = await listAll(runs);
-  for (const { run, listing } of passes) {
-    if (first) run.report.skipped = fileCount(listing) - lacking(run, listing).files;
-  }
   const again: HostRun[] = [];
   try {
     for (const kind of KINDS) {
@@ -154,19 +157,28 @@ async function mirrorOnce(
   return again;
 }
 
-async function listAll(runs: readonly HostRun[]): Promise<Pass[]> {
+function countPresent({ run, listing }: Pass): void {
+  run.report.skipped = fileCount(listing) - lacking(run, listing).files;
+}
+
+async function listAll(
+  runs: readonly HostRun[],
+  beforeSending: (run: HostRun, listing: LocalListing) => Promise<void>,
+): Promise<Pass[]> {
   const passes: Pass[] = [];
   for (const run of runs) {
     try {
-      const listing = await listRepository(run.directory);
+      const listing = await listForMirror(run.directory);
+      run.listing = listing;
       const pass: Pass = { run, listing, held: undefined, vanished: 0 };
       if (listing.files.snapshots.count > 0 && listing.files.index.count === 0) {
         // Only a prune with --unsafe-recover-no-free-space leaves a repository so, for a while.
         pass.held = "the hub's repository has snapshots but no index: is a repair at work?";
       }
+      await beforeSending(run, listing);
       passes.push(pass);
     } catch (error) {
-      run.report.errors.push(`cannot list the hub's repository: ${messageOf(error)}`);
+      run.report.errors.push(messageOf(error));
     }
   }
   return passes;

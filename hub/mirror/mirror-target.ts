@@ -1,14 +1,17 @@
-import { join } from "node:path";
 import { messageOf } from "../errors.ts";
-import { counted, size } from "../format.ts";
+import { openLedger } from "../ledger.ts";
+import type { Patience } from "../locks.ts";
 import type { Progress } from "../progress.ts";
-import { HASHED_KINDS } from "../repository/layout.ts";
-import { fileCount, listRepository } from "../repository/listing.ts";
+import type { LocalListing } from "../repository/listing.ts";
 import type { Retention } from "../settings.ts";
 import { StopError, type CredentialAge, type Inventory, type Target } from "../targets/target.ts";
-import { refusal } from "./identity.ts";
+import { confirmSent } from "./confirm.ts";
+import { HostLocks } from "./host-locks.ts";
 import { lacking, mirrorHosts, type HostRun } from "./mirror-hosts.ts";
-import { arrivals, recall, remember, unexplained, type Arrivals } from "./shrinkage.ts";
+import { plan, rememberSnapshots, type Planned } from "./plan.ts";
+import { fittingOf, groupsOf } from "./quota.ts";
+import { removeGone } from "./removal.ts";
+import { tryToRecord } from "./record.ts";
 import { newHostReport, type HostReport, type TargetReport } from "./report.ts";
 
 /** What to mirror to a target. */
@@ -18,8 +21,12 @@ export interface MirrorTargetOptions {
   readonly repositories: string;
   /** The agent's folder for what it remembers. */
   readonly state: string;
+  /** How long to wait for a command that changes a host's repository. */
+  readonly patience: Patience;
   readonly retention: Retention;
-  /** Go on although the hub has lost more snapshots than its retention takes. */
+  /** Days between a file's removal at the hub and its hiding at a target that can hide. */
+  readonly graceDays: number;
+  /** Go on although the hub has lost more than its retention takes. */
   readonly allowRemoval: boolean;
   readonly dryRun: boolean;
   readonly progress: Progress;
@@ -27,190 +34,158 @@ export interface MirrorTargetOptions {
   readonly onHost: (host: string, report: HostReport, errors: readonly string[]) => void;
 }
 
-interface Planned extends HostRun {
-  readonly files: number;
-  readonly bytes: number;
-  /** The hub's snapshots. */
-  readonly arrivals: Arrivals;
-}
-
 /** Mirrors hosts to one target. Whatever goes wrong is in the report. */
 export async function mirrorTarget(
   target: Target,
   options: MirrorTargetOptions,
 ): Promise<TargetReport> {
-  const report: TargetReport = { credential: null, hosts: {}, errors: [] };
-  for (const host of options.hosts) report.hosts[host] = newHostReport();
-  const finish = (host: string): void => {
-    const done = report.hosts[host];
-    if (done === undefined) return;
-    done.credential = target.credential(host) ?? null;
-    const errors = done.errors.filter((error) => !report.errors.includes(error));
-    options.onHost(host, done, errors);
-  };
-  const inventories = await inventory(target, options.hosts, report);
-  const runs: Planned[] = [];
-  for (const [host, found] of inventories) {
-    const run = await plan(target, host, found, report, options);
-    if (run === undefined) finish(host);
-    else runs.push(run);
+  const work = new TargetMirror(target, options);
+  await work.run();
+  return work.report;
+}
+
+class TargetMirror {
+  readonly report: TargetReport = { credential: null, hosts: {}, errors: [] };
+  readonly #target: Target;
+  readonly #options: MirrorTargetOptions;
+  readonly #locks: HostLocks;
+  readonly #finished = new Set<string>();
+  readonly #started = new Date();
+  #inventories = new Map<string, Inventory | Error>();
+
+  constructor(target: Target, options: MirrorTargetOptions) {
+    this.#target = target;
+    this.#options = options;
+    this.#locks = new HostLocks(options.state);
+    for (const host of options.hosts) this.report.hosts[host] = newHostReport();
   }
-  const fitting = refuseOverQuota(target, inventories, runs, finish);
-  options.progress.expect(target.name, sum(fitting, "files"), sum(fitting, "bytes"));
-  for (const group of groups(fitting, target.groupBytes)) {
+
+  async run(): Promise<void> {
+    const { hosts, patience, dryRun } = this.#options;
+    this.#inventories = await this.#list();
     try {
-      if (options.dryRun) group.forEach(estimate);
-      else if (report.errors.length === 0) await mirrorHosts(target, group, options.progress);
-      else for (const run of group) run.report.errors.push(...report.errors);
+      // Those that are free first: one that is being pruned is not to keep the others waiting.
+      const busy = dryRun
+        ? new Map<string, string>()
+        : await this.#locks.take(hosts, { seconds: 0 });
+      await this.#mirror(hosts.filter((host) => !busy.has(host)));
+      if (busy.size > 0) {
+        const refused = await this.#locks.take([...busy.keys()], patience);
+        for (const [host, reason] of refused) {
+          this.#of(host).errors.push(reason);
+          this.#finish(host);
+        }
+        await this.#mirror([...busy.keys()].filter((host) => !refused.has(host)));
+      }
+    } finally {
+      this.#locks.releaseAll();
+    }
+    this.report.credential = worst(Object.values(this.report.hosts));
+  }
+
+  async #list(): Promise<Map<string, Inventory | Error>> {
+    const { hosts } = this.#options;
+    try {
+      return await this.#target.inventory(hosts);
     } catch (error) {
-      report.errors.push(messageOf(error));
-    }
-    for (const run of group) {
-      if (run.report.outcome === "complete") rememberSnapshots(target, run, options);
-      finish(run.host);
+      this.report.errors.push(messageOf(error));
+      return new Map(hosts.map((host) => [host, new Error(messageOf(error))]));
     }
   }
-  report.credential = worst(Object.values(report.hosts));
-  return report;
-}
 
-async function inventory(
-  target: Target,
-  hosts: readonly string[],
-  report: TargetReport,
-): Promise<Map<string, Inventory | Error>> {
-  try {
-    return await target.inventory(hosts);
-  } catch (error) {
-    report.errors.push(messageOf(error));
-    return new Map(hosts.map((host) => [host, new Error(messageOf(error))]));
+  async #mirror(hosts: readonly string[]): Promise<void> {
+    const { dryRun, progress } = this.#options;
+    const planned: Planned[] = [];
+    for (const host of hosts) {
+      const run = await this.#plan(host);
+      if (run === undefined) this.#finish(host);
+      else planned.push(run);
+    }
+    const runs = fittingOf(this.#target.maxBytes, this.#inventories.values(), planned);
+    for (const { host } of planned.filter((run) => !runs.includes(run))) this.#finish(host);
+    const toSend = runs.filter(({ report }) => report.outcome !== "complete");
+    progress.expect(this.#target.name, sum(toSend, "files"), sum(toSend, "bytes"));
+    if (this.#target.hide === undefined)
+      this.#finishAll(runs.filter((run) => !toSend.includes(run)));
+    for (const group of groupsOf(toSend, this.#target.groupBytes)) {
+      if (dryRun) group.forEach(estimate);
+      else await this.#send(group);
+      if (this.#target.hide === undefined) this.#finishAll(group);
+    }
+    const ready = runs.filter(({ report }) => ["complete", "planned"].includes(report.outcome));
+    if (this.report.errors.length === 0) await removeGone(this.#target, ready, this.#options);
+    this.#finishAll(runs);
   }
-}
 
-/** Looks at one host before anything is sent; undefined where nothing is to be done for it. */
-async function plan(
-  target: Target,
-  host: string,
-  found: Inventory | Error,
-  targetReport: TargetReport,
-  options: MirrorTargetOptions,
-): Promise<Planned | undefined> {
-  const report = targetReport.hosts[host] ?? newHostReport();
-  if (found instanceof Error) {
+  async #plan(host: string): Promise<Planned | undefined> {
+    const found = this.#inventories.get(host);
+    if (found !== undefined && !(found instanceof Error)) {
+      return await plan(this.#target, host, found, this.#of(host), this.#options);
+    }
     const message = messageOf(found);
-    report.errors.push(message);
+    this.#of(host).errors.push(message);
     const whole = found instanceof StopError && found.scope === "target";
-    if (whole && !targetReport.errors.includes(message)) targetReport.errors.push(message);
+    if (whole && !this.report.errors.includes(message)) this.report.errors.push(message);
     return undefined;
   }
-  const directory = join(options.repositories, host);
-  const run: HostRun = { host, directory, inventory: found, report };
-  try {
-    const listing = await listRepository(directory);
-    const now = arrivals(directory, listing.files.snapshots);
-    const reason = refusal(directory, listing, found) ?? shrunk(target, host, now, options);
-    if (reason !== undefined) {
-      report.outcome = "refused";
-      report.errors.push(reason);
-      return undefined;
-    }
-    if (listing.config === undefined) {
-      report.outcome = "absent";
-      report.notices.push("the host has not backed up to the hub yet");
-      return undefined;
-    }
-    const lack = lacking(run, listing);
-    const odd = listing.files.snapshots.count > 0 && listing.files.index.count === 0;
-    if (lack.files === 0 && !odd && !options.dryRun) {
-      // Most nights of most hosts: what was just listed is all there, so it need not be listed again.
-      report.outcome = "complete";
-      report.skipped = fileCount(listing);
-      report.snapshots = listing.files.snapshots.count;
-      rememberSnapshots(target, { ...run, ...lack, arrivals: now }, options);
-      return undefined;
-    }
-    return { ...run, ...lack, arrivals: now };
-  } catch (error) {
-    report.errors.push(`cannot list the hub's repository: ${messageOf(error)}`);
-    return undefined;
-  }
-}
 
-function shrunk(
-  target: Target,
-  host: string,
-  now: Arrivals,
-  options: MirrorTargetOptions,
-): string | undefined {
-  if (options.allowRemoval) return undefined;
-  const before = recall(statePath(target, host, options));
-  const gone = unexplained(before, now, options.retention);
-  if (gone === 0) return undefined;
-  return (
-    `the hub has lost ${counted(gone, "snapshot")} since the last mirror that the retention keeps; the target ` +
-    "still has them. Look into it, then run once with --allow-removal"
-  );
-}
-
-function rememberSnapshots(target: Target, run: Planned, options: MirrorTargetOptions): void {
-  try {
-    remember(statePath(target, run.host, options), run.arrivals);
-  } catch (error) {
-    run.report.notices.push(`cannot remember the snapshots: ${messageOf(error)}`);
-  }
-}
-
-function statePath(target: Target, host: string, options: MirrorTargetOptions): string {
-  return join(options.state, "snapshots", target.name, `${host}.json`);
-}
-
-/**
- * Lets through the hosts that fit into what the target may hold, those that need least first, so
- * that one host that has outgrown the target does not cost the others their night.
- */
-function refuseOverQuota(
-  target: Target,
-  inventories: ReadonlyMap<string, Inventory | Error>,
-  runs: readonly Planned[],
-  finish: (host: string) => void,
-): Planned[] {
-  const { maxBytes } = target;
-  if (maxBytes === undefined) return [...runs];
-  let held = 0;
-  for (const found of inventories.values()) {
-    if (found instanceof Error) continue;
-    for (const kind of HASHED_KINDS) held += found.files[kind].bytes;
-  }
-  const refused = new Set<Planned>();
-  for (const run of [...runs].sort((a, b) => a.bytes - b.bytes)) {
-    if (held + run.bytes <= maxBytes || run.bytes === 0) {
-      held += run.bytes;
-      continue;
+  async #send(group: readonly Planned[]): Promise<void> {
+    try {
+      if (this.report.errors.length > 0) {
+        for (const { report } of group) report.errors.push(...this.report.errors);
+        return;
+      }
+      await mirrorHosts(this.#target, group, this.#options.progress, (run, listing) =>
+        this.#writeDown(run, listing),
+      );
+    } catch (error) {
+      this.report.errors.push(messageOf(error));
     }
-    refused.add(run);
-    run.report.outcome = "refused";
-    run.report.errors.push(
-      `${size(run.bytes)} to send, but the target holds ${size(held)} of the ${size(maxBytes)} that it may; ` +
-        "raise maxSizeGiB or prune there",
-    );
-    finish(run.host);
-  }
-  return runs.filter((run) => !refused.has(run));
-}
-
-function groups(runs: readonly Planned[], groupBytes: number): Planned[][] {
-  const all: Planned[][] = [];
-  let bytes = Infinity;
-  for (const run of runs) {
-    if (bytes + run.bytes > groupBytes) {
-      all.push([]);
-      bytes = 0;
+    const complete = group.filter(({ report }) => report.outcome === "complete");
+    await confirmSent(this.#target, complete);
+    for (const run of group) {
+      this.#inventories.set(run.host, run.inventory);
+      const lack = lacking(run, run.listing);
+      run.report.waitingFiles = run.report.outcome === "complete" ? 0 : lack.files;
+      run.report.waitingBytes = run.report.outcome === "complete" ? 0 : lack.bytes;
     }
-    all.at(-1)?.push(run);
-    // With a group of no bytes, each host is a group of its own.
-    bytes += Math.max(1, run.bytes);
   }
-  return all;
+
+  /** So that what is sent can be told from what a stranger puts at the target. */
+  async #writeDown(run: HostRun, listing: LocalListing): Promise<void> {
+    const ledger = await openLedger(this.#options.state, run.host);
+    try {
+      ledger.addListing(listing);
+      ledger.baseline(this.#target.name, run.inventory);
+    } catch (error) {
+      throw new Error("cannot write down what is to be sent", { cause: error });
+    } finally {
+      ledger.close();
+    }
+  }
+
+  #of(host: string): HostReport {
+    return (this.report.hosts[host] ??= newHostReport());
+  }
+
+  #finishAll(runs: readonly Planned[]): void {
+    for (const run of runs) {
+      if (this.#finished.has(run.host)) continue;
+      if (run.report.outcome === "complete") rememberSnapshots(this.#target, run, this.#options);
+      this.#finish(run.host);
+    }
+  }
+
+  #finish(host: string): void {
+    const done = this.#of(host);
+    this.#finished.add(host);
+    this.#locks.release(host);
+    done.credential = this.#target.credential(host) ?? null;
+    const { dryRun, state } = this.#options;
+    if (!dryRun) tryToRecord(state, this.#target.name, host, this.#started, done);
+    const errors = done.errors.filter((error) => !this.report.errors.includes(error));
+    this.#options.onHost(host, done, errors);
+  }
 }
 
 function estimate(run: Planned): void {

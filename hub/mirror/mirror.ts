@@ -7,7 +7,8 @@ import type { Progress } from "../progress.ts";
 import type { Retention } from "../settings.ts";
 import type { Target } from "../targets/target.ts";
 import { mirrorTarget } from "./mirror-target.ts";
-import type { HostReport, MirrorReport, TargetReport } from "./report.ts";
+import { tryToRecord } from "./record.ts";
+import { newHostReport, type HostReport, type MirrorReport, type TargetReport } from "./report.ts";
 
 /** What to mirror, from where to where. */
 export interface MirrorOptions {
@@ -24,7 +25,9 @@ export interface MirrorOptions {
   readonly state: string;
   readonly patience: Patience;
   readonly retention: Retention;
-  /** Go on although the hub has lost more snapshots than its retention takes. */
+  /** Days between a file's removal at the hub and its hiding at a target that can hide. */
+  readonly graceDays: number;
+  /** Go on although the hub has lost more than its retention takes. */
   readonly allowRemoval: boolean;
   readonly dryRun: boolean;
   readonly progress: Progress;
@@ -65,6 +68,7 @@ async function guarded(
   make: () => Target,
   options: MirrorOptions,
 ): Promise<TargetReport> {
+  const started = new Date();
   let release: (() => void) | undefined;
   let target: Target | undefined;
   try {
@@ -75,7 +79,11 @@ async function guarded(
       onHost: (host, report, errors) => options.onHost(name, host, report, errors),
     });
   } catch (error) {
-    return { credential: null, hosts: {}, errors: [messageOf(error)] };
+    const errors = [messageOf(error)];
+    for (const host of options.dryRun ? [] : options.hosts) {
+      tryToRecord(options.state, name, host, started, { ...newHostReport(), errors });
+    }
+    return { credential: null, hosts: {}, errors };
   } finally {
     await target?.close();
     release?.();

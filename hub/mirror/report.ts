@@ -4,7 +4,7 @@ import type { CredentialAge } from "../targets/target.ts";
  * How the mirror of one host to one target ended:
  * - `complete`: the target holds all that the hub held when it was listed;
  * - `incomplete`: it does not; `errors` say why, and the next run goes on;
- * - `refused`: nothing was sent, because that might do harm; `errors` say what to do;
+ * - `refused`: nothing was sent, because that might do harm; `errors` or `asks` say what to do;
  * - `absent`: the hub has no repository of the host, nor has the target;
  * - `planned`: a dry run; `files` and `bytes` are what would be sent.
  */
@@ -21,12 +21,21 @@ export interface HostReport {
   skipped: number;
   /** Snapshots of the hub that are at the target. */
   snapshots: number;
+  /** Files of the hub that the target does not have, as far as is known, and their sizes together. */
+  waitingFiles: number;
+  waitingBytes: number;
+  /** Whether a listing of the target, made after the last file was sent, bears `complete` out. */
+  verified: boolean;
+  /** Files that were hidden at the target, for the hub has them no more; in a dry run: would be. */
+  hidden: number;
   /** How long it took, waiting for other hosts of the same batch included. */
   seconds: number;
   /** The credential that the target accepted, or null where it accepted none. */
   credential: CredentialAge | null;
   /** One line each; not empty where the run failed for this host. */
   errors: string[];
+  /** What was not done without the operator's word, one line each, with the option that gives it. */
+  asks: string[];
   /** What is worth knowing and no failure, one line each. */
   notices: string[];
 }
@@ -58,20 +67,26 @@ export function newHostReport(): HostReport {
     bytes: 0,
     skipped: 0,
     snapshots: 0,
+    waitingFiles: 0,
+    waitingBytes: 0,
+    verified: false,
+    hidden: 0,
     seconds: 0,
     credential: null,
     errors: [],
+    asks: [],
     notices: [],
   };
 }
 
-/** Whether the whole run succeeded. */
-export function succeeded(report: MirrorReport): boolean {
-  return Object.values(report.targets).every(
-    (target) =>
-      target.errors.length === 0 &&
-      Object.values(target.hosts).every(
-        (host) => host.errors.length === 0 && !["incomplete", "refused"].includes(host.outcome),
-      ),
-  );
+/** The exit code that a run calls for: 0, 1 where something failed, 3 where it asks only. */
+export function exitCodeOf(report: MirrorReport): 0 | 1 | 3 {
+  const targets = Object.values(report.targets);
+  const hosts = targets.flatMap((target) => Object.values(target.hosts));
+  const asks = hosts.some((host) => host.asks.length > 0);
+  const failed = (host: HostReport): boolean =>
+    host.errors.length > 0 ||
+    (["incomplete", "refused"].includes(host.outcome) && host.asks.length === 0);
+  if (targets.some((target) => target.errors.length > 0) || hosts.some(failed)) return 1;
+  return asks ? 3 : 0;
 }

@@ -52,6 +52,7 @@ export class RcloneTarget implements Target {
   readonly replaces = true;
   readonly #options: RcloneTargetOptions;
   #accepted: { age: CredentialAge; remote: string } | undefined;
+  #others = new Map<string, number>();
 
   constructor(options: RcloneTargetOptions) {
     this.name = options.name;
@@ -71,13 +72,18 @@ export class RcloneTarget implements Target {
     const format = ["--format", "sph", "--separator", ";", "--hash", "SHA1"];
     for (let attempt = 1; ; attempt += 1) {
       const found = new Map(hosts.map((host) => [host, emptyInventory()]));
+      this.#others = new Map();
       const result = await this.#run([...listing, ...format], (remote) => [remote], {
-        onLine: (line) => addLine(found, line),
+        onLine: (line) => addLine(found, this.#others, line),
       });
       if (result.exitCode === 0 || result.exitCode === DIRECTORY_NOT_FOUND) return found;
       if (attempt === TRIES) throw new StopError("target", `cannot list it: ${explain(result)}`);
       await setTimeout(attempt * PAUSE_MS);
     }
+  }
+
+  get others(): ReadonlyMap<string, number> {
+    return this.#others;
   }
 
   async send(files: Iterable<RepositoryFile>, observer: SendObserver): Promise<void> {
@@ -90,6 +96,30 @@ export class RcloneTarget implements Target {
       sending.catch(() => undefined);
     }
     await sending;
+  }
+
+  async hide(
+    files: readonly RepositoryFile[],
+  ): Promise<{ hidden: ReadonlySet<RepositoryFile>; reason: string | undefined }> {
+    const waiting = new Map(files.map((file) => [remotePathOf(file), file]));
+    const hidden = new Set<RepositoryFile>();
+    // A list of no names would be one more thing to trust rclone with.
+    if (waiting.size === 0) return { hidden, reason: undefined };
+    // One listing of all, instead of a call a name. To hide is what rclone's deletion is at B2
+    // unless its configuration says otherwise, which it is not asked; the key could not do more.
+    const lists = ["--files-from-raw", "-", "--fast-list", "--b2-hard-delete=false"];
+    const result = await this.#run(
+      ["delete", ...lists, "--checkers", "16", "--retries", "1", "--log-level", "INFO"],
+      (remote) => [remote],
+      {
+        input: [...waiting.keys()],
+        onLog: ({ level, object, msg }) => {
+          const file = waiting.get(object ?? "");
+          if (level === "info" && file !== undefined && msg === "Deleted") hidden.add(file);
+        },
+      },
+    );
+    return { hidden, reason: result.exitCode === 0 ? undefined : explain(result) };
   }
 
   credential(): CredentialAge | undefined {
@@ -190,16 +220,25 @@ export class RcloneTarget implements Target {
   }
 }
 
-/** Adds a line of the listing, `size;path;sha1`. Other hosts' files and locks are left out. */
-function addLine(found: Map<string, Inventory>, line: string): void {
+/** Adds a line of the listing, `size;path;sha1`. */
+function addLine(found: Map<string, Inventory>, others: Map<string, number>, line: string): void {
   const first = line.indexOf(";");
   const last = line.lastIndexOf(";");
+  if (first === last) return;
   const size = Number(line.slice(0, first));
   const path = line.slice(first + 1, last);
   const slash = path.indexOf("/");
-  const inventory = found.get(path.slice(0, slash));
+  const folder = slash === -1 ? path : path.slice(0, slash);
+  const inventory = slash === -1 ? undefined : found.get(folder);
+  if (inventory === undefined) {
+    others.set(folder, (others.get(folder) ?? 0) + 1);
+    return;
+  }
   const file = parsePath(path.slice(slash + 1));
-  if (inventory === undefined || file === undefined || first === last) return;
+  if (file === undefined) {
+    inventory.oddities?.add(path.slice(slash + 1));
+    return;
+  }
   // The service may not know the hash of a file that was sent in parts.
   const sha1 = last + 1 < line.length ? line.slice(last + 1) : undefined;
   if (file.kind !== "config") inventory.files[file.kind].set(file.name, size, sha1);

@@ -1,6 +1,6 @@
 /**
- * What the agent's commands ask of an offsite place, whatever its type. Nothing here deletes:
- * removal at a target is a matter of its own, see the design's decision 6.
+ * What the agent's commands ask of an offsite place, whatever its type. Nothing here deletes; where
+ * a target keeps what is hidden for a time, files can be hidden.
  */
 import type { HashedKind, RepositoryFile } from "../repository/layout.ts";
 import { HASHED_KINDS } from "../repository/layout.ts";
@@ -22,7 +22,33 @@ export interface RemoteConfig {
 export interface Inventory {
   config: RemoteConfig | undefined;
   readonly files: Readonly<Record<HashedKind, NameTable>>;
+  /** What the listing shows beside the files that are mirrored, where it shows such. */
+  readonly oddities?: Oddities;
 }
+
+/** What somebody or something left in a repository: nothing that the mirror sent. */
+export class Oddities {
+  /** Locks of restic. */
+  locks = 0;
+  /** Files that are none of a repository, unfinished ones among them. */
+  unknown = 0;
+  /** The paths of the first few of them, below the repository. */
+  readonly paths: string[] = [];
+
+  /** @param path - below the repository. */
+  add(path: string): void {
+    if (path.startsWith(`${CANARY}/`)) return;
+    if (/^locks\/[0-9a-f]{64}$/.test(path)) {
+      this.locks += 1;
+      return;
+    }
+    this.unknown += 1;
+    if (this.paths.length < 5) this.paths.push(path);
+  }
+}
+
+/** The folder of the files on which verify tries what must not be possible; no host is called so. */
+export const CANARY = "offsite-canary";
 
 /** What became of one file that was to be sent. */
 export type SendResult =
@@ -79,6 +105,11 @@ export interface Target {
    */
   inventory(hosts: readonly string[]): Promise<Map<string, Inventory | Error>>;
   /**
+   * What the last inventory showed beside the hosts that were asked for: top-level folders, with the
+   * number of their files. Undefined where the target does not tell.
+   */
+  readonly others?: ReadonlyMap<string, number>;
+  /**
    * Sends files, several at a time, in any order. A file is at the target whole and as its name
    * says, or not at all.
    *
@@ -86,6 +117,17 @@ export interface Target {
    * then are not at the target.
    */
   send(files: Iterable<RepositoryFile>, observer: SendObserver): Promise<void>;
+  /**
+   * Hides files, in any order, so that listings no longer have them and they can be brought back
+   * for a time. Left out where the target has no such thing.
+   *
+   * @param files - only these; none of them is `config`.
+   * @returns those of them that the target has confirmed, and why others are not among them.
+   * @throws StopError where going on is pointless; some may be hidden then.
+   */
+  hide?(
+    files: readonly RepositoryFile[],
+  ): Promise<{ hidden: ReadonlySet<RepositoryFile>; reason: string | undefined }>;
   /** The credential that the target accepted for the host, once it has accepted one. */
   credential(host: string): CredentialAge | undefined;
   /** Lets go of connections. */
@@ -95,5 +137,6 @@ export interface Target {
 /** An inventory of nothing. */
 export function emptyInventory(): Inventory {
   const tables = HASHED_KINDS.map((kind) => [kind, new NameTable()] as const);
-  return { config: undefined, files: Object.fromEntries(tables) as Record<HashedKind, NameTable> };
+  const files = Object.fromEntries(tables) as Record<HashedKind, NameTable>;
+  return { config: undefined, files, oddities: new Oddities() };
 }

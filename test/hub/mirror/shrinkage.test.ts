@@ -62,9 +62,10 @@ describe("a hub that lost its snapshots", { timeout: 60_000 }, () => {
     expect((await world.mirror()).exitCode).toBe(0);
     for (const name of names) rmSync(join(snapshots, name));
     const refused = await world.mirror();
-    expect(refused.exitCode).toBe(1);
+    expect(refused.exitCode).toBe(3);
     expect(World.host(refused, "peer", "q").outcome).toBe("refused");
-    expect(World.host(refused, "peer", "q").errors.join()).toContain("lost 2 snapshots");
+    expect(World.host(refused, "peer", "q").asks.join()).toContain("lost 2 snapshots");
+    expect(refused.stderr).toContain("--allow-removal");
     const allowed = await world.mirror("--allow-removal");
     expect(World.host(allowed, "peer", "q").outcome).toBe("complete");
     expect((await world.mirror()).exitCode).toBe(0);
