@@ -6,7 +6,15 @@ export class RottenFileError extends Error {
   override name = "RottenFileError";
 }
 
-const CHUNK_BYTES = 512 * 1024;
+const CHUNK_BYTES = 256 * 1024;
+
+/** Two chunks' worth of memory: one is read into while the other is held or on its way. */
+export type ChunkBuffers = readonly [Buffer, Buffer];
+
+/** Memory for {@link verifiedChunks}: to use it again saves the kernel the clearing of new pages. */
+export function newChunkBuffers(): ChunkBuffers {
+  return [Buffer.allocUnsafeSlow(CHUNK_BYTES), Buffer.allocUnsafeSlow(CHUNK_BYTES)];
+}
 
 /** An open file and what it held when it was opened. Close it. */
 export interface OpenFile {
@@ -40,14 +48,21 @@ export async function openIfPresent(path: string): Promise<OpenFile | undefined>
  * its name says. A receiver that is promised `size` bytes therefore never gets a rotten file whole,
  * whether it checks or not, and the bytes that were checked are the bytes that leave.
  *
+ * @param buffers - where to read to; a chunk then holds until the one after it is asked for.
+ * Without them each chunk has memory of its own.
  * @throws RottenFileError where the content does not match the name or the size has changed.
  */
-export async function* verifiedChunks(file: OpenFile, name: string): AsyncGenerator<Buffer> {
+export async function* verifiedChunks(
+  file: OpenFile,
+  name: string,
+  buffers?: ChunkBuffers,
+): AsyncGenerator<Buffer> {
   const hash = createHash("sha256");
   let held: Buffer | undefined;
-  for (let position = 0; position < file.size;) {
-    const chunk = Buffer.allocUnsafeSlow(Math.min(CHUNK_BYTES, file.size - position));
-    const { bytesRead } = await file.handle.read(chunk, 0, chunk.length, position);
+  for (let position = 0, turn = 0; position < file.size; turn = 1 - turn) {
+    const length = Math.min(CHUNK_BYTES, file.size - position);
+    const chunk = buffers?.[turn] ?? Buffer.allocUnsafeSlow(length);
+    const { bytesRead } = await file.handle.read(chunk, 0, length, position);
     if (bytesRead === 0) break;
     position += bytesRead;
     const read = bytesRead === chunk.length ? chunk : chunk.subarray(0, bytesRead);

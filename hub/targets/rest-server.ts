@@ -11,9 +11,11 @@ import {
 } from "../repository/layout.ts";
 import { NameTable } from "../repository/name-table.ts";
 import {
+  newChunkBuffers,
   openIfPresent,
   RottenFileError,
   verifiedChunks,
+  type ChunkBuffers,
   type OpenFile,
 } from "../repository/verified-read.ts";
 import { RateLimit } from "./rate-limit.ts";
@@ -69,6 +71,8 @@ export class RestServerTarget implements Target {
   readonly #options: RestServerOptions;
   readonly #connection: RestConnection;
   readonly #limit: RateLimit;
+  /** Memory of files that have arrived, for those that follow. */
+  readonly #buffers: ChunkBuffers[] = [];
   readonly #repositories = new Map<string, RestRepository>();
   /** Hosts without a repository there, once one has been asked for with its making. */
   readonly #created = new Map<string, Promise<void> | undefined>();
@@ -180,6 +184,7 @@ export class RestServerTarget implements Target {
     observer: SendObserver,
   ): Promise<SendResult> {
     let body: () => Buffer | AsyncIterable<Buffer>;
+    let buffers: ChunkBuffers | undefined;
     let unreadable: unknown;
     if (open.size <= SMALL_BYTES) {
       const content = await readWhole(open, file);
@@ -187,10 +192,13 @@ export class RestServerTarget implements Target {
       body = () => content;
       observer.bytes(content.length);
     } else {
-      body = () =>
-        this.#paced(open, file.name, observer, (error) => {
+      body = () => {
+        // Of its own for each try: one that was refused may still be on its way.
+        buffers = this.#takeBuffers();
+        return this.#paced(open, file.name, buffers, observer, (error) => {
           unreadable = error;
         });
+      };
     }
     let response: Dispatcher.ResponseData;
     try {
@@ -208,17 +216,26 @@ export class RestServerTarget implements Target {
       throw unreadable ?? error;
     }
     await discard(response);
+    // The server has read all of it, so no socket holds a part of it any more.
+    if (buffers !== undefined && response.statusCode === 200) this.#buffers.push(buffers);
     return await judge(repository, file, response.statusCode, attempt);
+  }
+
+  /** None with a limit: what is paced waits in the socket's queue, where it must not be read over. */
+  #takeBuffers(): ChunkBuffers | undefined {
+    if (this.#options.uploadLimit !== Infinity) return undefined;
+    return this.#buffers.pop() ?? newChunkBuffers();
   }
 
   async *#paced(
     open: OpenFile,
     name: string,
+    buffers: ChunkBuffers | undefined,
     observer: SendObserver,
     onUnreadable: (error: unknown) => void,
   ): AsyncGenerator<Buffer> {
     try {
-      for await (const chunk of verifiedChunks(open, name)) {
+      for await (const chunk of verifiedChunks(open, name, buffers)) {
         for (const slice of this.#limit.slices(chunk)) {
           await this.#limit.take(slice.length);
           yield slice;
