@@ -1,7 +1,9 @@
 #!/usr/bin/env node
 /** `offsite-hub`, the agent that a hub runs. Built to one file, `dist/offsite-hub.mjs`. */
 import { Command, CommanderError } from "commander";
+import { drillCommand } from "./commands/drill.ts";
 import { listCommand } from "./commands/list.ts";
+import { metricsCommand } from "./commands/metrics.ts";
 import { mirrorCommand } from "./commands/mirror.ts";
 import { statusCommand } from "./commands/status.ts";
 import { triggerCommand } from "./commands/trigger.ts";
@@ -22,9 +24,11 @@ const program = new Command("offsite-hub")
   .helpCommand(false)
   .addCommand(mirrorCommand())
   .addCommand(pruneCommand())
+  .addCommand(drillCommand())
   .addCommand(statusCommand())
   .addCommand(listCommand())
-  .addCommand(triggerCommand());
+  .addCommand(triggerCommand())
+  .addCommand(metricsCommand());
 
 for (const command of [program, ...program.commands]) command.exitOverride();
 

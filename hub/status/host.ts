@@ -1,5 +1,5 @@
 import { counted } from "../format.ts";
-import type { Result } from "../results.ts";
+import type { Result, ResultKind } from "../results.ts";
 import { age, firstOf, when, type Findings } from "./findings.ts";
 import type { BackupOutcome, HostStatus, LastBackup, RunStatus, Thresholds } from "./report.ts";
 import type { Scan } from "./scan.ts";
@@ -42,9 +42,18 @@ export function judgeHost(
   if (details.notice !== undefined) notices.add("", host, details.notice);
   if (prune !== undefined) {
     judgeRun("", host, "prune", prune, evidence.thresholds.prune, now, problems);
+    const { suspicious } = prune.last.facts;
+    if (suspicious > 0) {
+      notices.add(
+        "",
+        host,
+        `the last prune found ${counted(suspicious, "snapshot")} with a suspicious time, which it neither counted nor removed: see "offsite-hub prune --dry-run"`,
+      );
+    }
   }
   return {
     seen: scan.present || scan.files > 0,
+    readable: evidence.readable && scan.errors.length === 0,
     outcome,
     active,
     lastBackup: newest === undefined ? null : lastBackup(newest, details, now),
@@ -57,10 +66,13 @@ export function judgeHost(
 }
 
 /** A result as the report shows it. */
-export function runStatus(result: Omit<Result<never>, "kind"> | undefined): RunStatus | null {
+export function runStatus<Kind extends ResultKind>(
+  result: Result<Kind> | undefined,
+): RunStatus<Kind> | null {
   if (result === undefined) return null;
-  const { started, seconds, outcome, errors } = result.last;
-  return { started, seconds, outcome, errors, lastSuccess: result.lastSuccess?.started ?? null };
+  const { last, lastSuccess } = result;
+  const { started, seconds, outcome, errors, facts } = last;
+  return { started, seconds, outcome, errors, lastSuccess: lastSuccess?.started ?? null, facts };
 }
 
 /** Finds fault with a command's last run, or with its last success being too long ago. */
@@ -68,7 +80,7 @@ export function judgeRun(
   place: string,
   host: string,
   what: string,
-  result: Omit<Result<never>, "kind">,
+  result: Result<ResultKind>,
   threshold: number,
   now: number,
   problems: Findings,

@@ -71,17 +71,10 @@ export function judgePlace(
     ...waiting(scan, mirror),
     credential,
     mirror: runStatus(mirror),
-    verify: verifyStatus(verify),
+    verify: runStatus(verify),
     drill: runStatus(drill),
     control: runStatus(control),
   };
-}
-
-function verifyStatus(result: Result<"verify"> | undefined): HostAtTarget["verify"] {
-  const run = runStatus(result);
-  if (run === null || result === undefined) return null;
-  const { missing, damaged, strangers } = result.last.facts;
-  return { ...run, missing, damaged, strangers };
 }
 
 /**

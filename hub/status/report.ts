@@ -3,6 +3,7 @@
  * changes only compatibly: properties may be added. Times are ISO 8601 in UTC, durations are
  * seconds, sizes are bytes.
  */
+import type { Facts, ResultKind } from "../results.ts";
 import type { CredentialAge } from "../targets/target.ts";
 
 /** The hub, its hosts and its targets, as the agent knows them without asking any target. */
@@ -54,6 +55,8 @@ export type BackupOutcome = "ok" | "unfinished" | "overdue" | "never" | "lost" |
 export interface HostStatus {
   /** Whether the hub holds a repository of it, with or without snapshots. */
   readonly seen: boolean;
+  /** Whether all of its repository could be read. */
+  readonly readable: boolean;
   readonly outcome: BackupOutcome;
   /** Whether a restic is at work on the repository, judged by its lock, or data is arriving. */
   readonly active: boolean;
@@ -66,7 +69,7 @@ export interface HostStatus {
   /** Files and folders that the hub's server cannot read or does not own. */
   readonly foreign: number;
   /** The last prune, at the hub. */
-  readonly prune: RunStatus | null;
+  readonly prune: RunStatus<"prune"> | null;
 }
 
 /** The newest snapshot of a host: the one whose file arrived at the hub last. */
@@ -86,7 +89,7 @@ export interface LastBackup {
 }
 
 /** The last run of a command, and when one last succeeded. */
-export interface RunStatus {
+export interface RunStatus<Kind extends ResultKind = ResultKind> {
   readonly started: string;
   readonly seconds: number;
   readonly outcome: "ok" | "failed";
@@ -94,6 +97,8 @@ export interface RunStatus {
   readonly errors: readonly string[];
   /** When the last run that succeeded began; null where none did. */
   readonly lastSuccess: string | null;
+  /** What the last run counted; `results.ts` says of what. */
+  readonly facts: Facts<Kind>;
 }
 
 /** One target. */
@@ -112,7 +117,7 @@ export interface TargetStatus {
   /** What says most about a deployment that is owed: previous, then next, then current. */
   readonly credential: CredentialStatus | null;
   /** The last rehearsal of a thief at it (`drill --thief`). */
-  readonly thief: RunStatus | null;
+  readonly thief: RunStatus<"thief"> | null;
   readonly hosts: Readonly<Record<string, HostAtTarget>>;
 }
 
@@ -139,18 +144,11 @@ export interface HostAtTarget {
   readonly waitingFiles: number;
   readonly waitingBytes: number;
   readonly credential: CredentialStatus | null;
-  readonly mirror: RunStatus | null;
-  readonly verify: (RunStatus & VerifyCounts) | null;
-  readonly drill: RunStatus | null;
+  readonly mirror: RunStatus<"mirror"> | null;
+  readonly verify: RunStatus<"verify"> | null;
+  readonly drill: RunStatus<"drill"> | null;
   /** The last drill against a copy that was broken on purpose (`drill --control`). */
-  readonly control: RunStatus | null;
-}
-
-/** What the last verify found, in files. */
-export interface VerifyCounts {
-  readonly missing: number;
-  readonly damaged: number;
-  readonly strangers: number;
+  readonly control: RunStatus<"control"> | null;
 }
 
 /** A repository at the hub that belongs to no host of the manifest. */
