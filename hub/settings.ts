@@ -56,12 +56,43 @@ export const settingsSchema = z
       .describe(
         "By host: a file with a password of its restic repository; for prune, drill, status and list.",
       ),
+    prune: z
+      .strictObject({
+        keepHours: whole
+          .default(48)
+          .describe(
+            "Hours after its arrival in which no snapshot is removed, whatever came since.",
+          ),
+        maxBackupHours: z
+          .number()
+          .positive()
+          .default(26)
+          .describe(
+            "The longest that a backup takes, in hours: a snapshot that claims an earlier time than so " +
+              "long before its arrival is suspicious.",
+          ),
+      })
+      .prefault({}),
     drill: z
       .strictObject({
         scratch: path
           .optional()
           .describe("Where drills restore to; a folder below it is made and removed again."),
         checks: z.record(z.string(), z.array(checkSchema)).default({}).describe("By host."),
+        ignore: z
+          .record(z.string(), z.array(path))
+          .default({})
+          .describe(
+            "By host: files and folders, as they are called there, that the built-in checks of SQLite " +
+              "files and PostgreSQL dumps leave alone.",
+          ),
+        sqlite3: z.string().min(1).default("sqlite3").describe("SQLite's program."),
+        postgresql: path
+          .optional()
+          .describe(
+            "The folder of PostgreSQL's programs (default: on PATH, or where Debian has them).",
+          ),
+        zstd: z.string().min(1).default("zstd").describe("The program that reads .zst files."),
       })
       .prefault({}),
     triggers: z

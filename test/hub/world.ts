@@ -31,7 +31,11 @@ import type { HostReport, MirrorReport } from "../../hub/mirror/report.ts";
 export const PASSWORD = "only-for-tests";
 
 /** restic with the tests' repository password and a cache that goes with the world. */
-export async function restic(world: World, repository: string, ...args: string[]): Promise<string> {
+export async function restic(
+  world: { readonly root: string },
+  repository: string,
+  ...args: string[]
+): Promise<string> {
   const env = { RESTIC_PASSWORD: PASSWORD, RESTIC_CACHE_DIR: join(world.root, "cache") };
   const { stdout } = await execa("restic", ["-r", repository, ...args], { env });
   return stdout;

@@ -1,0 +1,146 @@
+/** A hub whose repositories belong to an account of their own, as a rest-server's do. */
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  cpSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { afterAll } from "vitest";
+import type { PruneReport, HostPruneReport } from "../../../hub/prune/report.ts";
+import { Forge } from "../forge.ts";
+import { PASSWORD, restic, World, type Run } from "../world.ts";
+
+/** Who the repositories belong to: not root, where the tests run as root. */
+export const OWNER = process.getuid?.() === 0 ? 65_534 : (process.getuid?.() ?? 0);
+
+export const DAY = 86_400_000;
+export const HOUR = 3_600_000;
+
+/** What the tests of a file share; it goes with the last of them. */
+const shared = mkdtempSync(join(tmpdir(), "offsite-prune-test-"));
+chmodSync(shared, 0o755);
+afterAll(() => rmSync(shared, { recursive: true, force: true }));
+
+/** restic where every account can run it. */
+const program = join(shared, "restic");
+const folders = (process.env.PATH ?? "").split(delimiter);
+const found = folders.map((folder) => join(folder, "restic")).find((path) => exists(path));
+if (found === undefined) throw new Error("no restic on PATH");
+copyFileSync(found, program);
+chmodSync(program, 0o755);
+
+function exists(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+}
+
+let template: string | undefined;
+
+/** A world with a repository of one real snapshot's data for each host, and no snapshot. */
+export class OwnedWorld extends World {
+  #tree = "";
+
+  static async make(hosts: readonly string[]): Promise<OwnedWorld> {
+    const world = new OwnedWorld(hosts);
+    chmodSync(world.root, 0o755);
+    const password = join(world.root, "password");
+    writeFileSync(password, `${PASSWORD}\n`, { mode: 0o600 });
+    world.settings = { passwordFiles: Object.fromEntries(hosts.map((host) => [host, password])) };
+    world.#tree = await world.#makeTemplate();
+    for (const host of hosts) cpSync(template ?? "", world.at(host), { recursive: true });
+    for (const host of hosts) world.handOver(host);
+    return world;
+  }
+
+  async #makeTemplate(): Promise<string> {
+    template ??= await OwnedWorld.#template(this);
+    return (template.split("/").at(-1) ?? "").slice("tree-".length);
+  }
+
+  static async #template(world: { readonly root: string }): Promise<string> {
+    const folder = join(shared, "template");
+    await restic(world, folder, "init");
+    new Forge(folder, PASSWORD).cheapen(PASSWORD);
+    mkdirSync(join(shared, "data"));
+    writeFileSync(join(shared, "data", "file"), "of every snapshot");
+    await restic(world, folder, "backup", "--quiet", join(shared, "data"));
+    const listed = JSON.parse(await restic(world, folder, "snapshots", "--json")) as {
+      id: string;
+      tree: string;
+    }[];
+    rmSync(join(folder, "snapshots", listed[0]?.id ?? ""));
+    const named = join(shared, `tree-${listed[0]?.tree ?? ""}`);
+    cpSync(folder, named, { recursive: true });
+    return named;
+  }
+
+  /** Gives a host's repository to its account. */
+  handOver(host: string): void {
+    if (process.getuid?.() !== 0) return;
+    const path = this.at(host);
+    chownSync(path, OWNER, OWNER);
+    for (const name of readdirSync(path, { recursive: true, encoding: "utf8" })) {
+      chownSync(join(path, name), OWNER, OWNER);
+    }
+  }
+
+  /** Adds an honest snapshot, taken some hours ago; its file arrived a minute later. */
+  snapshot(host: string, hoursAgo: number, bytes?: number): string {
+    const taken = Date.now() - hoursAgo * HOUR;
+    return this.forged(host, taken, taken + 60_000, bytes);
+  }
+
+  /** Adds a snapshot that claims a time, and whose file arrived at another. */
+  forged(host: string, claimed: number, arrived: number, bytes?: number): string {
+    const claims = {
+      time: new Date(claimed).toISOString(),
+      hostname: host,
+      ...(bytes !== undefined && { summary: { total_bytes_processed: bytes } }),
+    };
+    const forge = new Forge(this.at(host), PASSWORD);
+    const id = forge.snapshot({ tree: this.#tree }, claims, arrived);
+    if (process.getuid?.() === 0) {
+      chownSync(join(this.at(host), "snapshots", id), OWNER, OWNER);
+    }
+    return id;
+  }
+
+  /** Adds one honest snapshot a day, the newest yesterday; the newest is first. */
+  days(host: string, count: number, bytes?: number): string[] {
+    const noon = new Date().setUTCHours(12, 0, 0, 0);
+    return Array.from({ length: count }, (_, day) => {
+      const taken = noon - (day + 1) * DAY;
+      return this.forged(host, taken, taken + 60_000, bytes);
+    });
+  }
+
+  /** Adds what any client may. */
+  forge(host: string): Forge {
+    return new Forge(this.at(host), PASSWORD);
+  }
+
+  /** The ids of the snapshots that a host has. */
+  snapshotsOf(host: string): string[] {
+    return this.filesAt(this.repositories, host, "snapshots");
+  }
+
+  /** Runs `offsite-hub prune --json`. */
+  async prune(...args: string[]): Promise<Run<PruneReport>> {
+    const fixed = ["--restic", program, "--wait", "0", "--json"];
+    return await this.run<PruneReport>("prune", ...fixed, ...args);
+  }
+}
+
+/** The report on one host. */
+export function hostOf(run: Run<PruneReport>, host: string): HostPruneReport {
+  const report = run.report.hosts[host];
+  if (report === undefined) throw new Error(`no report on ${host}: ${run.stderr}`);
+  return report;
+}
