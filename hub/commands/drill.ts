@@ -1,0 +1,89 @@
+import { Command } from "commander";
+import { drill } from "../drill/drill.ts";
+import type { HostDrill } from "../drill/report.ts";
+import { defaultScratch } from "../drill/scratch.ts";
+import { UsageError } from "../errors.ts";
+import { counted, duration, size } from "../format.ts";
+import { pick } from "../input.ts";
+import { collect, Inputs, withCommonOptions, type CommonOptions } from "../options.ts";
+import { Output } from "../output.ts";
+
+interface Options extends CommonOptions {
+  readonly from?: string[];
+  readonly snapshot?: string;
+  readonly scratch?: string;
+  readonly keep?: boolean;
+}
+
+/** `offsite-hub drill`. */
+export function drillCommand(): Command {
+  return withCommonOptions(new Command("drill"))
+    .summary("restore the newest snapshot of every host from every target, and check it")
+    .description(
+      "Restores each host's newest snapshot from each target with the credential that restores from " +
+        "there, into a private folder that is removed again. restic reads every file back; what is there is " +
+        "compared with the snapshot's listing; every SQLite file and PostgreSQL dump is checked, and the " +
+        "host's own checks of the settings are run.",
+    )
+    .argument("[host...]", "hosts by name (default: all of the manifest)")
+    .option("--from <target>", "only from this target; may be given again", collect)
+    .option("--snapshot <id>", "this snapshot of one host, and not the newest")
+    .option("--scratch <dir>", "where to restore to (default: drill.scratch of the settings)")
+    .option("--keep", "leave what was restored where it is, and say where")
+    .addHelpText(
+      "after",
+      "\nExit codes: 0 all passed, 1 something failed, 2 wrong use or unreadable input.",
+    )
+    .action(run);
+}
+
+async function run(names: string[], options: Options): Promise<void> {
+  const output = new Output({ json: options.json === true });
+  const inputs = new Inputs(options, output);
+  inputs.credentials();
+  const hosts = pick("host", names, Object.keys(inputs.manifest.hosts));
+  const targets = pick("target", options.from ?? [], Object.keys(inputs.manifest.targets));
+  if (options.snapshot !== undefined && names.length !== 1) {
+    throw new UsageError("--snapshot is of one host: name that host, and no other");
+  }
+  const scratch = options.scratch ?? inputs.settings.drill.scratch ?? defaultScratch();
+  const drills: HostDrill[] = [];
+  for (const host of hosts) {
+    for (const target of targets) {
+      const { snapshot, keep } = options;
+      const each = await drill({ inputs, target, host, snapshot, scratch, keep: keep === true });
+      tell(each, output);
+      drills.push(each);
+    }
+  }
+  output.report({ drills });
+  if (drills.some(({ outcome }) => outcome === "failed")) process.exitCode = 1;
+}
+
+function tell(report: HostDrill, output: Output): void {
+  const name = `${report.target} ${report.host}`;
+  output.info(`${name}: ${summary(report)}`);
+  if (report.credential === "next" || report.credential === "previous") {
+    output.warning(
+      `${name}: accepted the ${report.credential} credential, not the current one: ` +
+        `${report.credential === "next" ? "the hub" : "the target"} still owes a deployment`,
+    );
+  }
+  for (const notice of report.notices) output.notice(`${name}: ${notice}`);
+  if (report.kept !== null) output.notice(`${name}: kept in ${report.kept}; remove it yourself`);
+  for (const error of report.errors) output.error(`${name}: ${error}`);
+}
+
+function summary(report: HostDrill): string {
+  const total = duration(report.seconds);
+  if (report.snapshots.length === 0) return `nothing restored, ${total}`;
+  const files = report.snapshots.reduce((sum, each) => sum + each.files, 0);
+  const bytes = report.snapshots.reduce((sum, each) => sum + each.bytes, 0);
+  const age = Math.min(...report.snapshots.map(({ ageHours }) => ageHours));
+  const passed = report.checks.filter(({ outcome }) => outcome === "passed").length;
+  return (
+    `${report.outcome === "ok" ? "restored" : "failed"}, ${counted(files, "file")} (${size(bytes)}) of ` +
+    `${counted(report.snapshots.length, "snapshot")}, the newest ${age.toFixed(1)} h old, ` +
+    `${counted(passed, "check")} passed, ${total} (restore ${duration(report.phases.restore)})`
+  );
+}

@@ -1,0 +1,149 @@
+import type { Inputs } from "../options.ts";
+import { readPassword, runRestic, type ResticResult } from "../restic.ts";
+import type { CredentialAge } from "../targets/target.ts";
+import { DrillError } from "./report.ts";
+
+/** One way to be let in: environment variables for restic. */
+export interface Entrance {
+  readonly age: CredentialAge | "restore";
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** A repository that is only read: nothing is locked there and nothing written. */
+export class ReadOnlyRepository {
+  /** What restic calls it. */
+  readonly url: string;
+  readonly password: string;
+  readonly #restic: string;
+  readonly #cache: string;
+  readonly #options: readonly string[];
+  readonly #entrances: readonly Entrance[];
+  #accepted: Entrance | undefined;
+
+  constructor(options: {
+    readonly url: string;
+    readonly password: string;
+    readonly restic: string;
+    /** A folder for restic's cache, so that a drill reads from the target and nowhere else. */
+    readonly cache: string;
+    readonly options?: readonly string[];
+    readonly entrances: readonly Entrance[];
+  }) {
+    this.url = options.url;
+    this.password = options.password;
+    this.#restic = options.restic;
+    this.#cache = options.cache;
+    this.#options = options.options ?? [];
+    this.#entrances = options.entrances;
+  }
+
+  /** The credential that was accepted, once one was. */
+  get accepted(): CredentialAge | "restore" | null {
+    return this.#accepted?.age ?? null;
+  }
+
+  /** The environment and the options with which restic reaches it; after a first {@link run}. */
+  get access(): { env: Readonly<Record<string, string>>; options: readonly string[] } {
+    return { env: this.#accepted?.env ?? {}, options: this.#options };
+  }
+
+  /**
+   * Runs a command of restic that reads, with each credential until one is let in.
+   *
+   * @throws DrillError where none is.
+   */
+  async run(args: readonly string[], onLine?: (line: string) => void): Promise<ResticResult> {
+    const tries = this.#accepted === undefined ? this.#entrances : [this.#accepted];
+    const refused: string[] = [];
+    for (const entrance of tries) {
+      const result = await runRestic({
+        program: this.#restic,
+        repository: this.url,
+        password: this.password,
+        args: [...this.#options, "--no-lock", "--cache-dir", this.#cache, "--json", ...args],
+        env: entrance.env,
+        ...(onLine !== undefined && { onLine }),
+      });
+      if (!isRefusal(result)) {
+        this.#accepted ??= entrance;
+        return result;
+      }
+      refused.push(entrance.age);
+    }
+    throw new DrillError(
+      `401: none of the credentials is accepted (${refused.join(", ")}). ` +
+        "Deploy the hub and the target from the same bundle",
+    );
+  }
+}
+
+function isRefusal(result: ResticResult): boolean {
+  return (
+    result.exitCode !== 0 &&
+    [...result.complaints, result.problem].some((line) => /\(401\)|401 Unauthorized/.test(line))
+  );
+}
+
+/**
+ * A host's repository at a target, with the credential that restores from there: at a rest-server
+ * the host's own (current, next, previous), at a cloud the restore key.
+ *
+ * @throws DrillError, UsageError where the bundle or the settings lack something.
+ */
+export function repositoryAt(
+  inputs: Inputs,
+  target: string,
+  host: string,
+  cache: string,
+): ReadOnlyRepository {
+  const password = passwordOf(inputs, host);
+  const place = inputs.manifest.targets[target];
+  const credential = inputs.credentials().targets[target];
+  const common = { password, restic: inputs.restic, cache };
+  if (place?.type === "rest-server" && credential?.type === "rest-server") {
+    const user = inputs.manifest.hosts[host]?.user ?? host;
+    const trio = credential.users[user];
+    const url = place.repositories[host];
+    if (trio === undefined) throw new DrillError(`hub-credentials.json has no user "${user}"`);
+    if (url === undefined) throw lacking(target, host);
+    const entrance = (age: CredentialAge, secret: string): Entrance => ({
+      age,
+      env: { RESTIC_REST_USERNAME: user, RESTIC_REST_PASSWORD: secret },
+    });
+    const entrances = [entrance("current", trio.current), entrance("next", trio.next)];
+    if (trio.previous !== null) entrances.push(entrance("previous", trio.previous));
+    return new ReadOnlyRepository({ ...common, url, entrances });
+  }
+  if (place?.type === "b2" && credential?.type === "b2") {
+    if (inputs.rcloneConfig === undefined) {
+      throw new DrillError("it needs the bundle's rclone.conf: give --rclone-config");
+    }
+    return new ReadOnlyRepository({
+      ...common,
+      url: `rclone:${credential.remotes.restore}:${place.path === "" ? "" : `${place.path}/`}${host}`,
+      options: rcloneOptions(inputs.rclone),
+      entrances: [{ age: "restore", env: { RCLONE_CONFIG: inputs.rcloneConfig } }],
+    });
+  }
+  throw new DrillError(
+    `the manifest and hub-credentials.json do not agree on "${target}". Deploy both from the same bundle`,
+  );
+}
+
+/** How restic is to start rclone: without `--b2-hard-delete`, for which no key here is good. */
+function rcloneOptions(program: string): string[] {
+  const quoted = `"${program.replaceAll(/["\\]/g, "\\$&")}"`;
+  return ["-o", `rclone.program=${quoted}`, "-o", "rclone.args=serve restic --stdio"];
+}
+
+function passwordOf(inputs: Inputs, host: string): string {
+  const file = inputs.settings.passwordFiles[host];
+  if (file !== undefined) return readPassword(file);
+  throw new DrillError(
+    `no password for its repository: name a file under passwordFiles."${host}" in the settings`,
+  );
+}
+
+function lacking(target: string, host: string): DrillError {
+  return new DrillError(`the manifest has no repository of "${host}" at "${target}"`);
+}
