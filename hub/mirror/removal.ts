@@ -75,8 +75,6 @@ interface Removal {
   stopped: boolean;
 }
 
-type Hide = NonNullable<Target["hide"]>;
-
 /**
  * Takes notes of what the hub no longer has, and hides at the target what is due. To be called for
  * hosts whose mirror is complete and confirmed; in a dry run, for those that were listed.
@@ -87,7 +85,6 @@ export async function removeGone(
   options: RemovalOptions,
 ): Promise<void> {
   if (target.hide === undefined) return;
-  const hide: Hide = (files) => target.hide?.(files) ?? Promise.reject(new Error("cannot hide"));
   const removals: Removal[] = [];
   for (const run of runs) {
     try {
@@ -101,7 +98,7 @@ export async function removeGone(
     for (const { run, files } of removals) run.report.hidden = files.length;
     return;
   }
-  for (const kind of ORDER) await hideKind(hide, kind, removals);
+  for (const kind of ORDER) await hideKind(target, kind, removals);
   await confirmHidden(
     target,
     removals.filter(({ run }) => run.report.hidden > 0).map(({ run }) => run),
@@ -243,19 +240,15 @@ function refersToOthers({ kind }: Extra): boolean {
   return kind === "snapshots" || kind === "index";
 }
 
-async function hideKind(hide: Hide, kind: HashedKind, removals: readonly Removal[]): Promise<void> {
+async function hideKind(
+  target: Target,
+  kind: HashedKind,
+  removals: readonly Removal[],
+): Promise<void> {
   const going = removals.filter(({ stopped }) => !stopped);
   const files = going.flatMap((removal) => removal.files.filter((file) => file.kind === kind));
-  if (files.length === 0) return;
-  let hidden: ReadonlySet<RepositoryFile> = new Set();
-  let reason = "the target did not confirm it";
-  try {
-    const result = await hide(files);
-    hidden = result.hidden;
-    reason = result.reason ?? reason;
-  } catch (error) {
-    reason = messageOf(error);
-  }
+  if (files.length === 0 || target.hide === undefined) return;
+  const { hidden, reason = "the target did not confirm it" } = await target.hide(files);
   for (const removal of going) {
     const own = removal.files.filter((file) => file.kind === kind);
     const done = own.filter((file) => hidden.has(file)).length;

@@ -108,18 +108,19 @@ export class RcloneTarget implements Target {
     // One listing of all, instead of a call a name. To hide is what rclone's deletion is at B2
     // unless its configuration says otherwise, which it is not asked; the key could not do more.
     const lists = ["--files-from-raw", "-", "--fast-list", "--b2-hard-delete=false"];
-    const result = await this.#run(
-      ["delete", ...lists, "--checkers", "16", "--retries", "1", "--log-level", "INFO"],
-      (remote) => [remote],
-      {
+    const options = ["--checkers", "16", "--retries", "1", "--log-level", "INFO"];
+    try {
+      const result = await this.#run(["delete", ...lists, ...options], (remote) => [remote], {
         input: [...waiting.keys()],
         onLog: ({ level, object, msg }) => {
           const file = waiting.get(object ?? "");
           if (level === "info" && file !== undefined && msg === "Deleted") hidden.add(file);
         },
-      },
-    );
-    return { hidden, reason: result.exitCode === 0 ? undefined : explain(result) };
+      });
+      return { hidden, reason: result.exitCode === 0 ? undefined : explain(result) };
+    } catch (error) {
+      return { hidden, reason: messageOf(error) };
+    }
   }
 
   credential(): CredentialAge | undefined {

@@ -122,8 +122,8 @@ export interface Target {
    * for a time. Left out where the target has no such thing.
    *
    * @param files - only these; none of them is `config`.
-   * @returns those of them that the target has confirmed, and why others are not among them.
-   * @throws StopError where going on is pointless; some may be hidden then.
+   * @returns those of them that the target has confirmed, and why others are not among them. It does
+   * not throw.
    */
   hide?(
     files: readonly RepositoryFile[],
