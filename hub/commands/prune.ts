@@ -144,10 +144,11 @@ function summary(report: HostPruneReport): string {
 function showSuspicious(host: string, report: HostPruneReport, output: Output): void {
   const { suspicious, snapshots } = report;
   if (suspicious.length === 0) return;
-  if (suspicious.length === snapshots) {
+  if (report.restored) {
     output.warning(
-      `${host}: all ${snapshots} snapshots are suspicious, first ${described(suspicious[0])}. Was the hub ` +
-        `restored from a copy? Then look at them and run: offsite-hub prune ${host} --trust-all`,
+      `${host}: ${suspicious.length} of ${snapshots} snapshots are suspicious and stay, first ${described(suspicious[0])}. ` +
+        "If the hub was restored from a copy, look at them, then run: " +
+        `offsite-hub prune ${host} --trust-all. If it was not, somebody forged them`,
     );
     return;
   }

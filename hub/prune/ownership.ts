@@ -37,7 +37,7 @@ export function findStrangers(directory: string, owner: Account, repair: boolean
     if (stat.uid === owner.uid) return;
     if (!repair) found.left.push(`${below} belongs to user ${stat.uid}`);
     else if (giveTo(owner, path)) found.repaired.push(below);
-    else found.left.push(`${below} belongs to user ${stat.uid} and is not a plain file`);
+    else found.left.push(`${below} belongs to user ${stat.uid} and cannot be given to the owner`);
   });
   return found;
 }
@@ -72,8 +72,7 @@ function giveTo(owner: Account, path: string): boolean {
   try {
     const stat = fstatSync(file);
     if (!(stat.isDirectory() || (stat.isFile() && stat.nlink === 1))) return false;
-    fchownSync(file, owner.uid, owner.gid);
-    return true;
+    return attempt(() => (fchownSync(file, owner.uid, owner.gid), true)) ?? false;
   } finally {
     closeSync(file);
   }

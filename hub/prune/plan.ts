@@ -60,6 +60,9 @@ export function plan(
     const reason = suspicious.get(each.id);
     return reason === undefined ? [] : [{ ...lineOf(each, arrivals), reason }];
   });
+  const first = Math.min(...arrivals.values()) - longestBackup;
+  const older = snapshots.filter(({ id, time }) => suspicious.has(id) && time.milliseconds < first);
+  report.restored = older.length > 0 && older.length >= snapshots.length / 2;
   if (waiting.length > 0) {
     report.warnings.push(
       `${counted(waiting.length, "snapshot")} stay, which the retention does not keep: not yet mirrored to any target`,

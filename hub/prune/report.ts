@@ -30,6 +30,11 @@ export interface HostPruneReport {
   removed: SnapshotLine[];
   /** Snapshots that count for nothing and are left alone. */
   suspicious: SuspiciousLine[];
+  /**
+   * Half of the snapshots or more claim to be older than the first of all files is: as after a
+   * restore of the hub that lost the files' times.
+   */
+  restored: boolean;
   /** Snapshots that the retention does not keep, and that no target is known to have. */
   unmirrored: SnapshotLine[];
   /** restic's locks of processes that are gone. */
@@ -54,6 +59,7 @@ export function newHostReport(): HostPruneReport {
     kept: 0,
     removed: [],
     suspicious: [],
+    restored: false,
     unmirrored: [],
     staleLocks: [],
     repaired: [],

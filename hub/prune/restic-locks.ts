@@ -97,19 +97,21 @@ function isAlive(pid: number, then: number): boolean {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ESRCH") return false;
   }
-  // The number may be another process's by now.
-  const started = startOf(pid);
-  return started === undefined || started <= then + TOLERANCE_MS;
+  const seen = look(pid);
+  if (seen === undefined) return true;
+  // Ended, and nobody asked for its exit code yet; or the number is another process's by now.
+  return !"ZX".includes(seen.state) && seen.started <= then + TOLERANCE_MS;
 }
 
-/** When a process began, in milliseconds since 1970 (proc(5): stat, fields 2 and 22, and btime). */
-function startOf(pid: number): number | undefined {
+/** A process's state, and when it began (proc(5): stat, fields 2, 3 and 22, and btime). */
+function look(pid: number): { state: string; started: number } | undefined {
   try {
     const boot = /^btime (\d+)$/m.exec(readFileSync("/proc/stat", "latin1"))?.[1];
     const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
-    const ticks = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
-    if (boot === undefined || ticks === undefined) return undefined;
-    return (Number(boot) + Number(ticks) / 100) * 1000;
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    const [state, ticks] = [fields[0], fields[19]];
+    if (boot === undefined || state === undefined || ticks === undefined) return undefined;
+    return { state, started: (Number(boot) + Number(ticks) / 100) * 1000 };
   } catch {
     return undefined;
   }

@@ -1,4 +1,5 @@
 /** A hub whose repositories belong to an account of their own, as a rest-server's do. */
+import { createHash, randomBytes } from "node:crypto";
 import {
   chmodSync,
   chownSync,
@@ -9,6 +10,7 @@ import {
   mkdtempSync,
   readdirSync,
   rmSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -40,6 +42,9 @@ chmodSync(program, 0o755);
 function exists(path: string): boolean {
   return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 }
+
+/** Options for every run of the agent. */
+export const FLAGS = ["--restic", program, "--wait", "0", "--json"];
 
 let template: string | undefined;
 
@@ -121,6 +126,31 @@ export class OwnedWorld extends World {
     });
   }
 
+  /** Backs random data up, as it would have been some days ago. */
+  async oldBackup(host: string, bytes: number, daysAgo: number): Promise<string> {
+    const folder = join(this.root, "old-data");
+    rmSync(folder, { recursive: true, force: true });
+    mkdirSync(folder);
+    writeFileSync(join(folder, "file"), randomBytes(bytes));
+    const taken = new Date(Date.now() - daysAgo * DAY);
+    const time = taken.toISOString().slice(0, 19).replace("T", " ");
+    const before = this.snapshotsOf(host);
+    await restic(this, this.at(host), "backup", "--quiet", "--time", time, "--host", host, folder);
+    const id = this.snapshotsOf(host).find((each) => !before.includes(each)) ?? "";
+    utimesSync(join(this.at(host), "snapshots", id), taken, taken);
+    this.handOver(host);
+    return id;
+  }
+
+  /** Adds a file to the snapshots that is none, as anybody may who can append. */
+  junk(host: string, bytes: number): string {
+    const content = randomBytes(bytes);
+    const name = createHash("sha256").update(content).digest("hex");
+    writeFileSync(join(this.at(host), "snapshots", name), content);
+    this.handOver(host);
+    return name;
+  }
+
   /** Adds what any client may. */
   forge(host: string): Forge {
     return new Forge(this.at(host), PASSWORD);
@@ -133,8 +163,7 @@ export class OwnedWorld extends World {
 
   /** Runs `offsite-hub prune --json`. */
   async prune(...args: string[]): Promise<Run<PruneReport>> {
-    const fixed = ["--restic", program, "--wait", "0", "--json"];
-    return await this.run<PruneReport>("prune", ...fixed, ...args);
+    return await this.run<PruneReport>("prune", ...FLAGS, ...args);
   }
 }
 
