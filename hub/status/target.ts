@@ -78,28 +78,33 @@ function resultsOf<Kind extends ResultKind>(
   return new Map(results.map((result) => [result.host, result]));
 }
 
-/** Whether the target answered the newest of the runs that ask it. */
+/** The hosts of one run may be noted with times of their own. */
+const SAME_RUN_MS = 60_000;
+
+/** Whether the target answered the newest run of those that ask it; one host's answer is enough. */
 function reachable(
   mirrors: ReadonlyMap<string, Result<"mirror">>,
   verifies: ReadonlyMap<string, Result<"verify">>,
 ): boolean | null {
   const runs = [
-    ...[...mirrors.values()].map(({ last }) => ({
+    ...[...mirrors.values()].map(({ kind, last }) => ({
+      kind,
       started: Date.parse(last.started),
       answered: last.outcome === "ok" || last.facts.credential !== null,
     })),
-    ...[...verifies.values()].map(({ last }) => ({
+    ...[...verifies.values()].map(({ kind, last }) => ({
+      kind,
       started: Date.parse(last.started),
       answered: last.outcome === "ok" || last.facts.files > 0,
     })),
   ];
-  const newest = Math.max(...runs.map(({ started }) => started));
-  if (!Number.isFinite(newest)) return null;
-  // The hosts of one run begin one after the other: one answer is enough.
-  return runs.some(({ started, answered }) => answered && newest - started < SAME_RUN_MS);
+  const [newest] = runs.sort((a, b) => b.started - a.started);
+  if (newest === undefined) return null;
+  return runs.some(
+    ({ kind, started, answered }) =>
+      answered && kind === newest.kind && newest.started - started < SAME_RUN_MS,
+  );
 }
-
-const SAME_RUN_MS = 60_000;
 
 /** The earliest of the times; null where one is missing, or where there are none. */
 function oldest(times: readonly (string | null)[]): string | null {
