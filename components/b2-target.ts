@@ -2,21 +2,12 @@ import * as b2 from "@pulumi/b2";
 import * as pulumi from "@pulumi/pulumi";
 import type { HubCredentials, TargetManifest } from "../config/manifest.ts";
 import type { B2TargetConfig } from "../config/stack.ts";
+import { B2_CAPABILITIES } from "../credentials/b2-capabilities.ts";
 import { jointGeneration } from "../credentials/derive.ts";
 import type { EnvLine } from "../credentials/env-file.ts";
 import { keyName, type KeyOwner } from "../credentials/names.ts";
 import type { RcloneRemote } from "../credentials/rclone-conf.ts";
 import { forEachHost, hostOf, type OffsiteTarget, type TargetContext } from "./target.ts";
-
-/**
- * What each kind of key may do. None can delete: what a thief hides or overwrites stays
- * recoverable until the bucket's lifecycle rule removes it.
- */
-const CAPABILITIES = {
-  sync: ["listBuckets", "listFiles", "readFiles", "writeFiles"],
-  restore: ["listBuckets", "listFiles", "readFiles"],
-  monitor: ["listBuckets", "listFiles"],
-} as const;
 
 /** The settings of a {@link B2Target}. */
 export interface B2TargetArgs extends TargetContext {
@@ -56,7 +47,7 @@ export class B2Target extends pulumi.ComponentResource implements OffsiteTarget 
             { stack: args.stack, target: name, purpose, ...(host !== undefined && { host }) },
             generation,
           ),
-          capabilities: [...CAPABILITIES[purpose]],
+          capabilities: [...B2_CAPABILITIES[purpose]],
           bucketIds: [bucket.bucketId],
           ...(host !== undefined && { namePrefix: `${host}/` }),
         },

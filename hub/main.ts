@@ -4,10 +4,12 @@ import { Command, CommanderError } from "commander";
 import { drillCommand } from "./commands/drill.ts";
 import { listCommand } from "./commands/list.ts";
 import { metricsCommand } from "./commands/metrics.ts";
+import { migrateCommand } from "./commands/migrate.ts";
 import { mirrorCommand } from "./commands/mirror.ts";
 import { statusCommand } from "./commands/status.ts";
 import { triggerCommand } from "./commands/trigger.ts";
 import { pruneCommand } from "./commands/prune.ts";
+import { verifyCommand } from "./commands/verify.ts";
 import { messageOf, UsageError } from "./errors.ts";
 
 // So that what is to be cleaned up at the end is, and a child does not outlive its parent.
@@ -23,7 +25,9 @@ const program = new Command("offsite-hub")
   .description("Copies the hub's restic repositories to their offsite targets.")
   .helpCommand(false)
   .addCommand(mirrorCommand())
+  .addCommand(verifyCommand())
   .addCommand(pruneCommand())
+  .addCommand(migrateCommand())
   .addCommand(drillCommand())
   .addCommand(statusCommand())
   .addCommand(listCommand())

@@ -33,6 +33,10 @@ const factsSchemas = {
     /** Files read back, and their sizes together. */
     readFiles: z.number(),
     readBytes: z.number(),
+    /** Files newer than the last complete mirror that the target does not have yet. */
+    waiting: z.number().optional(),
+    /** The target was proven to hold all that the hub had held then; null where it was not. */
+    freshAsOf: time.nullish(),
   }),
   prune: z.object({ kept: z.number(), removed: z.number(), suspicious: z.number() }),
   drill: z.object({

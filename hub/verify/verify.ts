@@ -1,0 +1,112 @@
+import { join } from "node:path";
+import type { Manifest } from "../../config/manifest.ts";
+import { messageOf } from "../errors.ts";
+import { counted } from "../format.ts";
+import { openLedger } from "../ledger.ts";
+import { lockRepository, type Patience } from "../locks.ts";
+import { listRepository } from "../repository/listing.ts";
+import type { Probe } from "../targets/probe.ts";
+import type { Target } from "../targets/target.ts";
+import { learn } from "./learn.ts";
+import { recordHub, recordTarget } from "./record.ts";
+import {
+  named,
+  newReadReport,
+  type HostVerification,
+  type HubVerification,
+  type VerifyReport,
+} from "./report.ts";
+import { verifyTarget } from "./verify-target.ts";
+
+/** What to verify. */
+export interface VerifyOptions {
+  readonly manifest: Manifest;
+  readonly targets: readonly {
+    readonly name: string;
+    /** Makes what the target is reached with; what it throws is this target's failure alone. */
+    readonly make: () => { readonly target: Target; readonly probe: Probe };
+  }[];
+  readonly hosts: readonly string[];
+  /** The hub's folder of repositories. */
+  readonly repositories: string;
+  /** The folder for locks and for what the agent remembers. */
+  readonly state: string;
+  readonly patience: Patience;
+  /** After how long a snapshot that is not at a target is a failure. */
+  readonly overdueHours: number;
+  /** Of 1, how much to read back; undefined to read nothing. */
+  readonly share: number | undefined;
+  /** Called when the hub's files of a host were looked at. */
+  readonly onHub: (host: string, report: HubVerification) => void;
+  /** Called when a host at a target is done with. */
+  readonly onHost: (target: string, host: string, report: HostVerification) => void;
+}
+
+/**
+ * Verifies the hub's own files that were not read before, and then the targets, side by side. One
+ * host or target that fails does not stop the others; what failed is in the report, and remembered.
+ */
+export async function verify(options: VerifyOptions): Promise<VerifyReport> {
+  const started = new Date();
+  const begin = performance.now();
+  const hub: Record<string, HubVerification> = {};
+  for (const host of options.hosts) {
+    const since = new Date();
+    hub[host] = await verifyHub(options, host);
+    recordHub(options.state, host, since, hub[host]);
+    options.onHub(host, hub[host]);
+  }
+  const targets = await Promise.all(
+    options.targets.map(async ({ name, make }) => {
+      const since = new Date();
+      const report = await verifyTarget({
+        ...options,
+        name,
+        type: options.manifest.targets[name]?.type ?? "b2",
+        allHosts: Object.keys(options.manifest.hosts),
+        make,
+        onHost: (host, each) => options.onHost(name, host, each),
+      });
+      recordTarget(options.state, name, options.hosts, since, report);
+      return [name, report] as const;
+    }),
+  );
+  return {
+    started: started.toISOString(),
+    seconds: (performance.now() - begin) / 1000,
+    hub,
+    targets: Object.fromEntries(targets),
+  };
+}
+
+/** Reads what was not read before of a host's files at the hub. */
+async function verifyHub(options: VerifyOptions, host: string): Promise<HubVerification> {
+  const report: HubVerification = { read: newReadReport(), errors: [] };
+  const directory = join(options.repositories, host);
+  try {
+    const release = await lockRepository(options.state, host, "shared", options.patience);
+    try {
+      const ledger = await openLedger(options.state, host);
+      try {
+        const listing = await listRepository(directory);
+        ledger.addListing(listing);
+        const unreadable = await learn(directory, listing, ledger, report.read);
+        report.errors.push(...unreadable);
+      } finally {
+        ledger.close();
+      }
+    } finally {
+      release();
+    }
+  } catch (error) {
+    report.errors.push(messageOf(error));
+  }
+  const { damaged } = report.read;
+  if (damaged.count > 0) {
+    report.errors.push(
+      `damaged at the hub, ${counted(damaged.count, "file")}: ${named(damaged)}. Restore them from a target; ` +
+        "until then the mirror holds back what needs them",
+    );
+  }
+  return report;
+}

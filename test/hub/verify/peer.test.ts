@@ -1,0 +1,275 @@
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { createHash } from "node:crypto";
+import { dirname, join } from "node:path";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { readResults } from "../../../hub/results.ts";
+import { pathOf, type HashedKind } from "../../../hub/repository/layout.ts";
+import { World } from "../world.ts";
+import { host, verify } from "./agent.ts";
+
+let world: World;
+/** Puts back what a test has broken. */
+const undo: (() => void)[] = [];
+
+beforeAll(async () => {
+  world = new World(["q", "joker"]);
+  await world.addPeer();
+  await world.seed("q");
+  await world.seed("joker");
+  await world.mirror();
+});
+
+afterEach(() => {
+  for (const each of undo.splice(0).reverse()) each();
+});
+
+afterAll(async () => {
+  await world.close();
+});
+
+/** The largest file of q of a kind, as a path below its repository. */
+function largest(kind: HashedKind): string {
+  const size = (name: string): number => statSync(join(world.at("q"), pathOf(kind, name))).size;
+  const names = world.filesAt(world.repositories, "q", kind);
+  const [name] = names.sort((a, b) => size(b) - size(a));
+  if (name === undefined) throw new Error(`no file of kind ${kind}`);
+  return pathOf(kind, name);
+}
+
+/** Changes a file of q in place, and puts it back after the test. */
+function change(place: string, path: string, how: (file: string) => void): void {
+  const file = join(place, "q", path);
+  const { mtime } = statSync(file);
+  const copy = join(world.root, "copy");
+  copyFileSync(file, copy);
+  undo.push(() => {
+    rmSync(file, { force: true });
+    renameSync(copy, file);
+    utimesSync(file, mtime, mtime);
+  });
+  chmodSync(file, 0o600);
+  how(file);
+}
+
+function flipBit(file: string): void {
+  const content = readFileSync(file);
+  const middle = Math.floor(content.length / 2);
+  content[middle] = (content[middle] ?? 0) ^ 1;
+  writeFileSync(file, content);
+}
+
+/** Leaves a file at the peer that the hub never had. */
+function stray(name: string, content: string): void {
+  const file = join(world.peerData, "q", pathOf("data", name));
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, content);
+  undo.push(() => rmSync(file));
+}
+
+async function restartPeer(...args: string[]): Promise<void> {
+  await world.stopPeer();
+  await world.startPeer(world.trio.current, args);
+}
+
+describe("verify of a rest-server", () => {
+  it("passes where everything is there, reads the hub's files once, and remembers it", async () => {
+    const first = await verify(world, "--deep", "--share", "100");
+    expect(first.stderr).not.toContain("error");
+    expect(first.exitCode).toBe(0);
+    const q = host(first, "peer", "q");
+    const files = q.files;
+    expect(q).toMatchObject({ outcome: "ok", snapshots: 2, credential: "current" });
+    expect(q.read.files).toBe(files);
+    expect(first.report.hub.q?.read.files).toBe(files - 1);
+    const second = await verify(world);
+    expect(second.exitCode).toBe(0);
+    expect(second.report.hub.q?.read.files).toBe(0);
+    expect(host(second, "peer", "q")).toMatchObject({ files, read: { files: 0 } });
+    const remembered = readResults(world.state, "verify").filter((each) => each.place === "peer");
+    expect(remembered.map((each) => [each.host, each.last.outcome]).sort()).toEqual([
+      ["*", "ok"],
+      ["joker", "ok"],
+      ["q", "ok"],
+    ]);
+  });
+
+  it("names a pack that is missing, and keeps the other host's verdict", async () => {
+    const path = largest("data");
+    change(world.peerData, path, (file) => rmSync(file));
+    const run = await verify(world);
+    expect(run.exitCode).toBe(1);
+    const q = host(run, "peer", "q");
+    expect(q.missing).toMatchObject({ count: 1, paths: [path] });
+    expect(q.errors.join()).toContain("offsite-hub mirror peer --host q");
+    expect(q.freshAsOf).toBeNull();
+    expect(host(run, "peer", "joker").outcome).toBe("ok");
+  });
+
+  it("names a truncated pack, and the way out", async () => {
+    const path = largest("data");
+    change(world.peerData, path, (file) => truncateSync(file, 1000));
+    const run = await verify(world);
+    expect(run.exitCode).toBe(1);
+    expect(host(run, "peer", "q").wrongSize.paths).toEqual([path]);
+    expect(run.stderr).toContain("Remove them there as the operator");
+  });
+
+  it("finds a flipped bit by reading back, which no listing tells", async () => {
+    const path = largest("data");
+    change(world.peerData, path, flipBit);
+    expect((await verify(world)).exitCode).toBe(0);
+    const run = await verify(world, "--deep", "--share", "100");
+    expect(run.exitCode).toBe(1);
+    const q = host(run, "peer", "q");
+    expect(q.read.damaged.paths).toEqual([path]);
+    expect(host(run, "peer", "joker").outcome).toBe("ok");
+  });
+
+  it("finds another config than the hub's", async () => {
+    change(world.peerData, "config", flipBit);
+    const run = await verify(world);
+    expect(run.exitCode).toBe(1);
+    expect(host(run, "peer", "q").errors.join()).toContain("config");
+  });
+
+  it("tells what the hub never sent from what it has removed", async () => {
+    const content = "somebody else's";
+    const name = createHash("sha256").update(content).digest("hex");
+    stray(name, content);
+    stray("ab".repeat(32), content);
+    const index = largest("index");
+    change(world.repositories, index, (file) => rmSync(file));
+    const run = await verify(world, "--deep");
+    expect(run.exitCode).toBe(1);
+    const q = host(run, "peer", "q");
+    expect(q.strangers.paths.sort()).toEqual(
+      [pathOf("data", name), pathOf("data", "ab".repeat(32))].sort(),
+    );
+    expect(q.gone.paths).toEqual([index]);
+    expect(q.errors.filter((error) => error.includes("not even what their names say"))).toEqual([
+      expect.stringContaining("abab"),
+    ]);
+  });
+
+  it("names rot at the hub, again and again, and does not blame the target", async () => {
+    rmSync(world.state, { recursive: true });
+    const path = largest("data");
+    change(world.repositories, path, flipBit);
+    for (let time = 0; time < 2; time += 1) {
+      const run = await verify(world);
+      expect(run.exitCode).toBe(1);
+      expect(run.report.hub.q?.read.damaged.paths).toEqual([path]);
+      expect(host(run, "peer", "q").outcome).toBe("ok");
+    }
+  });
+
+  it("knows after the loss of its state what is there, and says what it cannot know", async () => {
+    stray("cd".repeat(32), "of times gone by");
+    rmSync(world.state, { recursive: true });
+    const first = await verify(world);
+    expect(first.exitCode).toBe(0);
+    expect(host(first, "peer", "q").notices.join()).toContain("1 file there that the hub does not");
+    stray("ef".repeat(32), "new");
+    const second = await verify(world);
+    expect(host(second, "peer", "q").strangers.paths).toEqual([pathOf("data", "ef".repeat(32))]);
+  });
+
+  it("notices locks and unfinished files", async () => {
+    const temporary = `data/00/${"0".repeat(64)}.rest-server-temp1`;
+    for (const path of [`locks/${"12".repeat(32)}`, temporary]) {
+      const file = join(world.peerData, "q", path);
+      writeFileSync(file, "x");
+      undo.push(() => rmSync(file));
+    }
+    const run = await verify(world, "--host", "q");
+    expect(run.exitCode).toBe(0);
+    expect(host(run, "peer", "q").notices.join()).toMatch(/1 lock .*1 file .*rest-server-temp1/);
+    expect(Object.keys(run.report.targets.peer?.hosts ?? {})).toEqual(["q"]);
+  });
+
+  it("waits for another verify, and both pass", async () => {
+    const runs = await Promise.all([verify(world), verify(world, "--deep")]);
+    expect(runs.map(({ exitCode }) => exitCode)).toEqual([0, 0]);
+  });
+});
+
+describe("verify and the mirror's times", () => {
+  it("lets new files wait, and fails when a snapshot has waited for too long", async () => {
+    await world.mirror();
+    await world.backup("joker");
+    const waiting = await verify(world);
+    expect(waiting.exitCode).toBe(0);
+    const joker = host(waiting, "peer", "joker");
+    expect(joker.waiting.count).toBeGreaterThan(2);
+    expect(joker.missing.count).toBe(0);
+    expect(joker.freshAsOf).toBe(joker.lastMirror);
+    expect(host(waiting, "peer", "q").freshAsOf).not.toBe(host(waiting, "peer", "q").lastMirror);
+    world.settings = { overdueHours: 1e-6 };
+    const stale = await verify(world);
+    world.settings = undefined;
+    expect(stale.exitCode).toBe(1);
+    expect(host(stale, "peer", "joker").errors).toEqual([expect.stringContaining("stale")]);
+    const mirrored = await world.mirror();
+    expect(mirrored.exitCode).toBe(0);
+    const after = await verify(world);
+    expect(after.exitCode).toBe(0);
+    expect(host(after, "peer", "joker").snapshots).toBe(3);
+  });
+
+  it("calls a snapshot missing that is older than the last complete mirror", async () => {
+    const path = largest("snapshots");
+    change(world.peerData, path, (file) => rmSync(file));
+    const run = await verify(world);
+    expect(run.exitCode).toBe(1);
+    expect(host(run, "peer", "q")).toMatchObject({
+      snapshots: 1,
+      missing: { count: 1, paths: [path] },
+    });
+  });
+});
+
+describe("verify's canary at a rest-server", () => {
+  it.each([
+    ["--append-only=false", "be removed with the hub's credential"],
+    ["--no-auth", "anybody can read there"],
+    ["--private-repos=false", 'user "joker" can read what belongs to "q"'],
+  ])("notices %s, and harms nothing", async (flag, problem) => {
+    await restartPeer(flag);
+    const run = await verify(world);
+    await restartPeer();
+    expect(run.exitCode).toBe(1);
+    expect(host(run, "peer", "q").errors.join()).toContain(problem);
+    expect(host(run, "peer", "q").missing.count).toBe(0);
+    await world.check(world.peerData, "q");
+    const again = await verify(world);
+    expect(again.stderr).not.toContain("error");
+    expect(again.exitCode).toBe(0);
+    const canary = world.filesAt(join(world.peerData, "q"), "offsite-canary", "data");
+    expect(canary).toHaveLength(1);
+  });
+
+  it("fails the target alone that accepts none of the credentials", async () => {
+    world.addCloud();
+    await world.mirror("cloud");
+    await world.stopPeer();
+    await world.startPeer("another");
+    const run = await verify(world);
+    delete world.manifest.targets.cloud;
+    await restartPeer();
+    expect(run.exitCode).toBe(1);
+    expect(host(run, "cloud", "q").outcome).toBe("ok");
+    expect(host(run, "peer", "q").errors).toEqual([expect.stringContaining("401")]);
+    expect(run.stderr).not.toContain(world.trio.current);
+  });
+});
