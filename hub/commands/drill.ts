@@ -1,6 +1,7 @@
 import { Command } from "commander";
+import { control } from "../drill/control.ts";
 import { drill } from "../drill/drill.ts";
-import type { HostDrill } from "../drill/report.ts";
+import type { HostControl, HostDrill } from "../drill/report.ts";
 import { defaultScratch } from "../drill/scratch.ts";
 import { UsageError } from "../errors.ts";
 import { counted, duration, size } from "../format.ts";
@@ -13,6 +14,7 @@ interface Options extends CommonOptions {
   readonly snapshot?: string;
   readonly scratch?: string;
   readonly keep?: boolean;
+  readonly control?: boolean;
 }
 
 /** `offsite-hub drill`. */
@@ -28,6 +30,7 @@ export function drillCommand(): Command {
     .argument("[host...]", "hosts by name (default: all of the manifest)")
     .option("--from <target>", "only from this target; may be given again", collect)
     .option("--snapshot <id>", "this snapshot of one host, and not the newest")
+    .option("--control", "break a copy on purpose, and fail if the drill passes on it")
     .option("--scratch <dir>", "where to restore to (default: drill.scratch of the settings)")
     .option("--keep", "leave what was restored where it is, and say where")
     .addHelpText(
@@ -46,18 +49,39 @@ async function run(names: string[], options: Options): Promise<void> {
   if (options.snapshot !== undefined && names.length !== 1) {
     throw new UsageError("--snapshot is of one host: name that host, and no other");
   }
+  if (options.control === true && options.keep === true) {
+    throw new UsageError("--control keeps nothing: what it restores is broken. Leave out --keep");
+  }
   const scratch = options.scratch ?? inputs.settings.drill.scratch ?? defaultScratch();
   const drills: HostDrill[] = [];
+  const controls: HostControl[] = [];
   for (const host of hosts) {
     for (const target of targets) {
-      const { snapshot, keep } = options;
-      const each = await drill({ inputs, target, host, snapshot, scratch, keep: keep === true });
-      tell(each, output);
-      drills.push(each);
+      const { snapshot } = options;
+      const what = { inputs, target, host, snapshot, scratch, keep: options.keep === true };
+      if (options.control === true) {
+        const each = await control(what);
+        tellControl(each, output);
+        controls.push(each);
+      } else {
+        const each = await drill(what);
+        tell(each, output);
+        drills.push(each);
+      }
     }
   }
-  output.report({ drills });
-  if (drills.some(({ outcome }) => outcome === "failed")) process.exitCode = 1;
+  output.report(options.control === true ? { controls } : { drills });
+  if ([...drills, ...controls].some(({ outcome }) => outcome === "failed")) process.exitCode = 1;
+}
+
+function tellControl(report: HostControl, output: Output): void {
+  const name = `${report.target} ${report.host}`;
+  const noticed = report.breakages.filter((each) => each.noticed).length;
+  output.info(
+    `${name}: control, ${noticed} of ${counted(report.breakages.length, "breakage")} noticed, ${duration(report.seconds)}`,
+  );
+  for (const notice of report.notices) output.notice(`${name}: ${notice}`);
+  for (const error of report.errors) output.error(`${name}: ${error}`);
 }
 
 function tell(report: HostDrill, output: Output): void {

@@ -119,12 +119,18 @@ export class Checks {
     try {
       return await Cluster.start({ initdb, postgres, psql }, join(this.#scratch.path, "pg"));
     } catch (error) {
-      return `no server for it: ${messageOf(error)}`;
+      const reason = messageOf(error);
+      const hint = /permission denied/i.test(reason)
+        ? `. Root runs it as nobody, who must be able to pass through the folders above "${this.#scratch.path}"`
+        : "";
+      return `no server for it: ${reason}${hint}`;
     }
   }
 
   #isIgnored(name: string): boolean {
-    return this.#options.ignore.some((path) => name === path || name.startsWith(`${path}/`));
+    return this.#options.ignore.some(
+      (path) => name === path || name.startsWith(path.endsWith("/") ? path : `${path}/`),
+    );
   }
 }
 

@@ -37,7 +37,6 @@ export async function* linesOf(dump: AsyncIterable<Buffer>): AsyncGenerator<Line
 /** What kind of line of a dump this is. */
 export type Meaning =
   | { readonly kind: "connect"; readonly database: string }
-  | { readonly kind: "role"; readonly role: string }
   | { readonly kind: "extension"; readonly name: string; readonly schema: string }
   /** It makes or names what belongs to a whole server, or says whose something is. */
   | { readonly kind: "left out" }
@@ -45,8 +44,6 @@ export type Meaning =
 
 const NAME = String.raw`("(?:[^"]|"")+"|[\w$]+)`;
 const CONNECT = /^\\connect (?:-reuse-previous=on )?(.+?)\s*$/;
-const ROLE = new RegExp(`^CREATE ROLE ${NAME};`);
-const OWNER = /^-- (?:Data for )?Name: .*; Owner: (.+?)\s*$/;
 const EXTENSION = new RegExp(
   `^CREATE EXTENSION (?:IF NOT EXISTS )?${NAME}(?: WITH SCHEMA ${NAME})?`,
 );
@@ -88,10 +85,6 @@ export class Script {
 function meaningOf(text: string): Meaning {
   const connect = CONNECT.exec(text)?.[1];
   if (connect !== undefined) return { kind: "connect", database: databaseIn(connect) };
-  const role = ROLE.exec(text)?.[1];
-  if (role !== undefined) return { kind: "role", role: unquoted(role) };
-  const owner = OWNER.exec(text)?.[1];
-  if (owner !== undefined && owner !== "-") return { kind: "role", role: owner };
   const extension = EXTENSION.exec(text);
   if (extension?.[1] !== undefined) {
     const schema = unquoted(extension[2] ?? "public");
@@ -126,7 +119,6 @@ export interface Inspection {
   readonly major: number | undefined;
   /** The databases' names in their order; "" for the one of a dump that names none. */
   readonly databases: readonly string[];
-  readonly roles: ReadonlySet<string>;
   /** By database. */
   readonly extensions: ReadonlyMap<string, readonly { name: string; schema: string }[]>;
   readonly bytes: number;
@@ -147,7 +139,6 @@ export async function inspect(dump: AsyncIterable<Buffer>): Promise<Inspection> 
   let bytes = 0;
   let lines = 0;
   const databases = new Set<string>();
-  const roles = new Set<string>();
   const extensions = new Map<string, { name: string; schema: string }[]>();
   const last: string[] = [];
   for await (const batch of linesOf(dump)) {
@@ -162,7 +153,6 @@ export async function inspect(dump: AsyncIterable<Buffer>): Promise<Inspection> 
       const meaning = script.read(line);
       if (meaning.kind === "connect") database = meaning.database;
       if (meaning.kind === "connect") databases.add(database);
-      if (meaning.kind === "role") roles.add(meaning.role);
       if (meaning.kind !== "extension") continue;
       extensions.set(database, [...(extensions.get(database) ?? []), meaning]);
     }
@@ -173,7 +163,6 @@ export async function inspect(dump: AsyncIterable<Buffer>): Promise<Inspection> 
     cluster,
     major,
     databases: databases.size === 0 && !cluster ? [""] : [...databases],
-    roles,
     extensions,
     bytes,
   };
