@@ -39,7 +39,10 @@ let
         pkgs.curl
       ]
     }
-    ${builtins.readFile ./client/restic.sh}
+    ${builtins.readFile ./client/credential.sh}
+    if [ -n "''${RESTIC_REST_USERNAME:-}" ]; then choose_credential; fi
+    # What restores from elsewhere is not for this run.
+    for name in "''${!OFFSITE_@}"; do unset "$name"; done
     PATH=$before exec ${cfg.package}/bin/restic "$@"
   '';
 
@@ -51,6 +54,7 @@ let
           restic
           pkgs.bash
           pkgs.coreutils
+          pkgs.curl
           pkgs.util-linux
         ]
         ++ lib.optional cfg.postgresql.enable config.services.postgresql.package
@@ -68,8 +72,10 @@ let
   prepare = pkgs.writeShellScript "offsite-prepare" ''
     ${variables}
     umask 077
+    ${builtins.readFile ./client/credential.sh}
     ${builtins.readFile ./client/prepare.sh}
     rm -rf -- "$dumps" "$dumps_failed"
+    choose_credential
     ensure_repository
     mkdir -p -- "$dumps"
     ${lib.optionalString cfg.postgresql.enable (
@@ -194,6 +200,8 @@ in
           paths = cfg.paths ++ lib.optional dumping cfg.dumpDirectory;
           exclude = cfg.exclude ++ hubsOwn;
           extraBackupArgs = [
+            "--host"
+            cfg.host
             "--retry-lock"
             cfg.retryLock
           ]

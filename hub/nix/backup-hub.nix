@@ -59,6 +59,7 @@ in
           (assertKnown "mirror.limitUpload" cfg.mirror.limitUpload "target" manifest.targets)
           (assertKnown "passwordFiles" cfg.passwordFiles "host" manifest.hosts)
           (assertKnown "drill.checks" cfg.drill.checks "host" manifest.hosts)
+          (assertKnown "drill.ignore" cfg.drill.ignore "host" manifest.hosts)
           (assertKnown "triggers" cfg.triggers "host" manifest.hosts)
         ];
         warnings =

@@ -1,5 +1,5 @@
-# Before a backup: dumps the databases and makes the repository on the very first run. Sourced with
-# the functions of dumps below; `dumps` is the folder, `state` and `runtime` the unit's own.
+# Before a backup: makes the repository on the very first run, and dumps the databases. Sourced with
+# credential.sh, and with the folders `dumps`, `state` and `runtime`.
 
 dumps_failed=$runtime/dumps-failed
 
@@ -17,7 +17,7 @@ dump() {
   shift
   if "$@"; then return 0; fi
   printf '%s\n' "$what" >>"$dumps_failed"
-  echo "error: $what could not be dumped; the backup goes on without it, and this unit will fail" >&2
+  say 3 "error: $what could not be dumped; the backup goes on without it, and this unit will fail"
 }
 
 # Keeps what a program writes to standard output, if all goes well.
@@ -54,17 +54,18 @@ dump_sqlite() {
 # when this host has had one already: then the hub has lost it or a disk there is not mounted, and a
 # new and empty one would hide that.
 ensure_repository() {
-  local code=0 known=$state/repository
-  restic cat config --no-lock >/dev/null || code=$?
-  case $code in
-    0) date -u +%FT%TZ >"$known" ;;
-    10)
+  local known=$state/repository
+  case $answer in
+    200) date -u +%FT%TZ >"$known" ;;
+    404)
       if [ -e "$known" ]; then
-        echo "error: the hub has no repository of this host any more; $(cat -- "$known") it was there. Find it at the hub. To begin with an empty one, remove $known" >&2
+        say 3 "error: the hub has no repository of this host any more; $(cat -- "$known") it was there. Find it at the hub. To begin with an empty one, remove $known"
         return 1
       fi
-      restic init && date -u +%FT%TZ >"$known"
+      restic init
+      date -u +%FT%TZ >"$known"
       ;;
-    *) return "$code" ;;
+    # restic tries for longer, and says what it is.
+    *) ;;
   esac
 }

@@ -67,7 +67,8 @@ in
       default = { };
       example = lib.literalExpression "{ q = config.age.secrets.restic-password-q.path; }";
       description = ''
-        By host: a file with a password of its restic repository, for prune and drill. User `restic`
+        By host: a file with a password of its restic repository, for prune and drill, and for what
+        status and list tell of a backup beside its time. User `restic`
         must be able to read it. Nothing else at the hub needs a password.
       '';
     };
@@ -139,6 +140,19 @@ in
       daily = kept 7 "daily";
       weekly = kept 4 "weekly";
       monthly = kept 6 "monthly";
+      keepHours = mkOption {
+        type = types.ints.unsigned;
+        default = 48;
+        description = "Hours after its arrival in which no snapshot is removed, whatever came since.";
+      };
+      maxBackupHours = mkOption {
+        type = types.numbers.positive;
+        default = 26;
+        description = ''
+          The longest that a backup takes, in hours: a snapshot that claims an earlier time than so long
+          before its arrival is suspicious.
+        '';
+      };
       inherit extraArgs;
     };
 
@@ -190,14 +204,28 @@ in
         default = { };
         description = "By host: the host's own checks of what was restored.";
       };
+      ignore = mkOption {
+        type = types.attrsOf (types.listOf types.path);
+        default = { };
+        example = {
+          q = [ "/var/lib/postgresql" ];
+        };
+        description = ''
+          By host: files and folders, as they are called there, that the built-in checks of SQLite files
+          and PostgreSQL dumps leave alone.
+        '';
+      };
+      postgresql = mkOption {
+        type = types.package;
+        default =
+          if config.services.postgresql.enable then config.services.postgresql.package else pkgs.postgresql;
+        defaultText = lib.literalExpression "pkgs.postgresql";
+        description = "The PostgreSQL that takes dumps back: no older than any host's.";
+      };
       path = mkOption {
         type = types.listOf types.package;
-        default = [
-          (if config.services.postgresql.enable then config.services.postgresql.package else pkgs.postgresql)
-          pkgs.sqlite
-        ];
-        defaultText = lib.literalExpression "[ pkgs.postgresql pkgs.sqlite ]";
-        description = "What the built-in checks need, and the hosts' own.";
+        default = [ ];
+        description = "What the hosts' own checks may call by name.";
       };
       inherit extraArgs;
     };
@@ -207,6 +235,22 @@ in
       default = 48;
       description = "Hours after which a host without a new snapshot is overdue.";
     };
+
+    overdueDays =
+      let
+        days =
+          default: what:
+          mkOption {
+            type = types.numbers.positive;
+            inherit default;
+            description = "Days after which ${what} that succeeded before is overdue to succeed again.";
+          };
+      in
+      {
+        verify = days 9 "a verify";
+        drill = days 40 "a drill";
+        prune = days 3 "a prune";
+      };
 
     status.schedule = schedule "hourly" "look whether anything is overdue or has failed";
     metrics.schedule = schedule "hourly" "write metrics anew; they are also written after each run";

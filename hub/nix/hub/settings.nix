@@ -9,10 +9,17 @@ pkgs.writeText "offsite-hub-settings.json" (
       inherit (cfg)
         graceDays
         overdueHours
+        overdueDays
         passwordFiles
         triggers
         ;
-      drill = { inherit (cfg.drill) scratch checks; };
+      prune = { inherit (cfg.prune) keepHours maxBackupHours; };
+      drill = {
+        inherit (cfg.drill) scratch checks ignore;
+        sqlite3 = "${pkgs.sqlite}/bin/sqlite3";
+        postgresql = "${cfg.drill.postgresql}/bin";
+        zstd = "${pkgs.zstd}/bin/zstd";
+      };
     } cfg.settings
   )
 )

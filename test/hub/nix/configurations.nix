@@ -1,0 +1,160 @@
+# What the tests evaluate: a hub and hosts in several ways.
+{
+  programs,
+  store,
+  bundle,
+  hubAddress,
+  passwordFile,
+}:
+let
+  stub = import ./stub/secrets.nix;
+  hub = ../../../hub/nix/backup-hub.nix;
+  client = ../../../hub/nix/backup-client.nix;
+  evaluate = import ./stub/evaluate.nix {
+    inherit programs store;
+    secretsDirectory = "/run/secrets";
+  };
+  passwordFiles = {
+    drhorrible = passwordFile;
+    ursula = passwordFile;
+  };
+in
+{
+  hub = evaluate [
+    stub.agenix
+    hub
+    client
+    {
+      networking.hostName = "ursula";
+      services.offsite = {
+        inherit bundle;
+        secrets = "agenix";
+        onFailure = [ "notify@%n.service" ];
+        hub = {
+          enable = true;
+          server.listenAddress = hubAddress;
+          inherit passwordFiles;
+        };
+        client = {
+          enable = true;
+          inherit passwordFile;
+        };
+      };
+    }
+  ];
+  host = evaluate [
+    stub.agenix
+    client
+    {
+      networking.hostName = "drhorrible";
+      services.postgresql.enable = true;
+      services.offsite = {
+        inherit bundle;
+        secrets = "agenix";
+        client = {
+          enable = true;
+          inherit passwordFile;
+          sqlite.files = [ "/var/lib/pocket-id/it's.db" ];
+        };
+      };
+    }
+  ];
+  # Other ways: sops, nothing that opens secrets, a sealed manifest, a proxy, other times and values.
+  sops = evaluate [
+    stub.sops
+    hub
+    client
+    {
+      networking.hostName = "ursula";
+      services.offsite = {
+        inherit bundle;
+        secrets = "sops";
+        metricsDirectory = null;
+        hub = {
+          enable = true;
+          server = {
+            listenAddress = "100.64.0.1:8000";
+            meshInterface = "tailscale0";
+          };
+          nginx.enable = true;
+          nginx.allow = [ "100.64.0.0/10" ];
+          mirror.schedule.peer = "05:30";
+          mirror.limitUpload.peer = 512;
+          prune.daily = 14;
+          inherit passwordFiles;
+          drill.checks.drhorrible = [
+            {
+              name = "there";
+              command = [
+                "test"
+                "-s"
+                "var/lib/100%"
+              ];
+            }
+          ];
+          triggers.ursula = [ "/bin/true" ];
+          settings.overdueDays.drill = 70;
+        };
+        client = {
+          enable = true;
+          inherit passwordFile;
+        };
+      };
+    }
+  ];
+  sealed = evaluate [
+    hub
+    client
+    {
+      networking.hostName = "ursula";
+      services.offsite = {
+        secrets = "none";
+        facts = {
+          hub.host = "ursula";
+          hosts = [ "ursula" ];
+          targets.cloud = "b2";
+          targets.cloud2 = "b2";
+        };
+        hub = {
+          enable = true;
+          manifestFile = "/run/keys/offsite.json";
+          htpasswdFile = "/run/keys/htpasswd";
+          rcloneConfigFile = "/run/keys/rclone.conf";
+          credentialsFile = "/run/keys/credentials.json";
+        };
+        client = {
+          enable = true;
+          environmentFile = "/run/keys/ursula.env";
+          inherit passwordFile;
+        };
+      };
+    }
+  ];
+  # Wrong in every way that can be told at once.
+  wrong = evaluate [
+    hub
+    client
+    {
+      networking.hostName = "drhorrible";
+      services.offsite = {
+        inherit bundle;
+        secrets = "none";
+        hub = {
+          enable = true;
+          mirror.schedule.moon = "01:00";
+          passwordFiles.nobody = "/run/keys/nobody";
+        };
+        client = {
+          enable = true;
+          inherit passwordFile;
+        };
+      };
+    }
+  ];
+  # Imported, and not enabled.
+  off = evaluate [
+    hub
+    client
+    { }
+  ];
+}

@@ -1,0 +1,331 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { execa } from "execa";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { settingsSchema } from "../../../hub/settings.ts";
+import { evaluate, valueOf, type Evaluation, type Service, type System } from "./evaluate.ts";
+import { find } from "./programs.ts";
+import { unitFiles } from "./unit-file.ts";
+
+const root = mkdtempSync(join(tmpdir(), "offsite-modules-"));
+let evaluation: Evaluation;
+
+beforeAll(async () => {
+  bundle("bundle", { version: 1 });
+  evaluation = await evaluate(join(import.meta.dirname, "configurations.nix"), {
+    programs: "/usr",
+    store: join(root, "store"),
+    bundle: join(root, "bundle"),
+    hubAddress: "127.0.0.1:8000",
+    passwordFile: "/run/secrets/restic-password",
+  });
+});
+
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+/** Writes a bundle's manifest as it differs from a good one. */
+function bundle(name: string, more: Record<string, unknown>): string {
+  const host = (host: string) => ({
+    repository: `rest:https://backup.fort.example/${host}/`,
+    environment: `hosts/${host}.env.age`,
+  });
+  const manifest = {
+    hub: { host: "ursula", url: "https://backup.fort.example/", repositories: "/srv/restic" },
+    hosts: { drhorrible: host("drhorrible"), ursula: host("ursula") },
+    targets: { cloud: { type: "b2" }, peer: { type: "rest-server" } },
+    ...more,
+  };
+  mkdirSync(join(root, name));
+  writeFileSync(join(root, name, "offsite.json"), JSON.stringify(manifest));
+  return join(root, name);
+}
+
+function system(name: string): System {
+  const found = evaluation.systems[name];
+  if (found === undefined) throw new Error(name);
+  return found;
+}
+
+function service(name: string, unit: string): Service {
+  const found = system(name).services[unit];
+  if (found === undefined) throw new Error(unit);
+  return found;
+}
+
+function settingsOf(name: string): unknown {
+  const path = service(name, "offsite-status").environment.OFFSITE_SETTINGS;
+  const file = evaluation.files.find((each) => each.path === path);
+  return JSON.parse(file?.text ?? "");
+}
+
+const calendar = (name: string) =>
+  Object.fromEntries(
+    Object.entries(system(name).timers).map(([unit, { timerConfig }]) => [
+      unit,
+      timerConfig.OnCalendar,
+    ]),
+  );
+
+describe("the hub's units", () => {
+  it("run at the seed's times, a mirror for each target", () => {
+    expect(calendar("hub")).toEqual({
+      "offsite-mirror-cloud": "02:00",
+      "offsite-mirror-peer": "03:00",
+      "offsite-prune": "04:00",
+      "offsite-verify": "Sun 06:00",
+      "offsite-drill": "*-*-01 07:00",
+      "offsite-status": "hourly",
+      "offsite-metrics": "hourly",
+      "restic-backups-offsite": "daily",
+    });
+    expect(calendar("sops")).toMatchObject({ "offsite-mirror-peer": "05:30" });
+    expect(Object.keys(calendar("sealed"))).toContain("offsite-mirror-cloud2");
+    for (const { timerConfig, wantedBy } of Object.values(system("hub").timers)) {
+      expect(timerConfig.Persistent).toBe(true);
+      expect(wantedBy).toEqual(["timers.target"]);
+    }
+  });
+
+  it("let prune wait for every mirror, however long it takes", () => {
+    expect(service("hub", "offsite-prune").after).toEqual(
+      expect.arrayContaining(["offsite-mirror-cloud.service", "offsite-mirror-peer.service"]),
+    );
+    expect(service("hub", "offsite-mirror-cloud").serviceConfig.Type).toBe("oneshot");
+    expect(system("hub").timers["offsite-prune"]?.timerConfig.RandomizedDelaySec).toBe("0");
+  });
+
+  it("are never root's, and write to the repositories in prune alone", () => {
+    const units = Object.entries(system("hub").services).filter(([unit]) => unit.startsWith("offsite-"));
+    expect(units).toHaveLength(7);
+    for (const [unit, { serviceConfig }] of units) {
+      expect(serviceConfig, unit).toMatchObject({
+        User: "restic",
+        CapabilityBoundingSet: "",
+        NoNewPrivileges: true,
+        ProtectSystem: "strict",
+      });
+      const writes = [serviceConfig.ReadWritePaths].flat();
+      expect(writes.includes("/srv/restic"), unit).toBe(unit === "offsite-prune");
+    }
+  });
+
+  it("tell who is to be told, and write metrics after each run", () => {
+    for (const unit of [
+      "offsite-mirror-peer",
+      "offsite-prune",
+      "offsite-verify",
+      "offsite-drill",
+    ]) {
+      const { onFailure, onSuccess } = service("hub", unit);
+      expect(onFailure).toEqual(["offsite-metrics.service", "notify@%n.service"]);
+      expect(onSuccess).toEqual(["offsite-metrics.service"]);
+    }
+    expect(service("hub", "restic-rest-server").onFailure).toEqual(["notify@%n.service"]);
+    expect(service("hub", "restic-backups-offsite").onFailure).toEqual(["notify@%n.service"]);
+    expect(system("sops").services["offsite-metrics"]).toBeUndefined();
+    expect(service("sops", "offsite-prune").onSuccess).toEqual([]);
+  });
+
+  it("give the agent the settings that it has by default", () => {
+    const { drill, passwordFiles, ...defaults } = settingsSchema.parse({});
+    const settings = settingsSchema.parse(settingsOf("hub"));
+    expect(settings).toMatchObject(defaults);
+    expect(settings.drill).toMatchObject({ checks: drill.checks, ignore: drill.ignore });
+    expect(Object.keys({ ...passwordFiles, ...settings.passwordFiles })).toHaveLength(2);
+  });
+
+  it("give the agent what the options say, and more settings over it", () => {
+    const settings = settingsSchema.parse(settingsOf("sops"));
+    expect(settings.retention).toEqual({ daily: 14, weekly: 4, monthly: 6 });
+    expect(settings.overdueDays).toEqual({ verify: 9, drill: 70, prune: 3 });
+    expect(settings.triggers).toEqual({ ursula: ["/bin/true"] });
+    expect(settings.drill.checks.drhorrible).toEqual([
+      { name: "there", command: ["test", "-s", "var/lib/100%"], timeoutSeconds: 600 },
+    ]);
+    const { ExecStart } = service("sops", "offsite-mirror-peer").serviceConfig;
+    expect(ExecStart).toMatch(/"mirror" "peer" "--limit-upload" "512"$/);
+  });
+});
+
+describe("the hub's server", () => {
+  it("is append-only and private, knows the emitted users, and restarts with a rotation", () => {
+    const { serviceConfig, restartTriggers } = service("hub", "restic-rest-server");
+    expect(serviceConfig.ExecStart).toContain(
+      "--path /srv/restic --htpasswd-file /run/secrets/offsite-htpasswd --append-only --private-repos",
+    );
+    expect(restartTriggers).toEqual([join(root, "bundle", "hub.htpasswd.age")]);
+    expect(service("sops", "restic-rest-server").restartTriggers).toEqual([
+      join(root, "bundle", "hub.htpasswd.sops"),
+    ]);
+    expect(system("hub").sockets["restic-rest-server"]?.listenStreams).toEqual(["127.0.0.1:8000"]);
+    expect(system("hub").firewall).toEqual({});
+  });
+
+  it("is reached from the mesh alone, and takes files of any size", () => {
+    expect(system("sops").firewall).toEqual({ tailscale0: { allowedTCPPorts: [8000] } });
+    const location = system("sops").nginx["backup.fort.example"]?.locations["/"];
+    expect(location?.proxyPass).toBe("http://100.64.0.1:8000");
+    expect(location?.extraConfig).toContain("client_max_body_size 0;");
+    expect(location?.extraConfig).toContain("allow 100.64.0.0/10;\ndeny all;");
+  });
+});
+
+describe("secrets", () => {
+  const files = { "offsite-htpasswd": "hub.htpasswd", "offsite-rclone": "rclone.conf" };
+
+  it.each(Object.entries(files))(
+    "declares %s for its reader, with agenix and sops",
+    (name, file) => {
+      const common = { owner: "restic", mode: "0400" };
+      expect(system("hub").age[name]).toMatchObject({
+        ...common,
+        file: join(root, "bundle", `${file}.age`),
+      });
+      expect(system("sops").sops[name]).toMatchObject({
+        ...common,
+        sopsFile: join(root, "bundle", `${file}.sops`),
+        format: "binary",
+      });
+    },
+  );
+
+  it("declares a host's own file for root alone, and no other on a host", () => {
+    expect(system("host").age).toEqual({
+      "offsite-host": {
+        file: join(root, "bundle", "hosts", "drhorrible.env.age"),
+        owner: "root",
+        mode: "0400",
+        path: "/run/secrets/offsite-host",
+      },
+    });
+  });
+
+  it("declares none where they are declared elsewhere, also with a sealed manifest", () => {
+    expect(system("sealed").age).toEqual({});
+    const { environment } = service("sealed", "offsite-mirror-cloud");
+    expect(environment.OFFSITE_MANIFEST).toBe("/run/keys/offsite.json");
+    const backup = service("sealed", "restic-backups-offsite");
+    expect(backup.serviceConfig.EnvironmentFile).toBe("/run/keys/ursula.env");
+    expect(backup.environment).not.toHaveProperty("RESTIC_REPOSITORY");
+  });
+});
+
+describe("a system", () => {
+  it.each(["hub", "host", "sops", "sealed"])("%s has units that systemd accepts", async (name) => {
+    const folder = join(root, "units", name);
+    mkdirSync(folder, { recursive: true });
+    const files = unitFiles(system(name));
+    for (const [file, text] of Object.entries(files)) {
+      // There are no packages here, and no account of that name.
+      const here = text
+        .replaceAll(/^(Exec\w+=)(\S+)/gm, "$1/bin/true")
+        .replaceAll(/^(User|Group)=restic$/gm, "$1=daemon");
+      writeFileSync(join(folder, file), here);
+    }
+    const paths = Object.keys(files).map((file) => join(folder, file));
+    const { all } = await execa(find("systemd-analyze"), ["verify", "--man=no", ...paths], {
+      all: true,
+      reject: false,
+    });
+    const aboutOurs = all.split("\n").filter((line) => /offsite|restic/.test(line));
+    expect(aboutOurs).toEqual([]);
+  });
+
+  it("holds nothing of this where nothing is enabled", () => {
+    const off = system("off");
+    expect(off.services).toEqual({});
+    expect(off.timers).toEqual({});
+    expect(off.tmpfiles).toEqual([]);
+    expect(off.nodeExporter.extraFlags).toEqual([]);
+  });
+
+  it("has the node exporter read the metrics of hub and hosts in one directory for both", () => {
+    expect(system("hub").nodeExporter.extraFlags).toEqual([
+      "--collector.textfile.directory=/var/lib/offsite-metrics",
+    ]);
+    expect(system("hub").tmpfiles).toContain("d /var/lib/offsite-metrics 0775 root restic -");
+    expect(system("host").tmpfiles).toEqual(["d /var/lib/offsite-metrics 0775 root root -"]);
+  });
+
+  it("is refused with all that is wrong at once", () => {
+    expect(system("wrong").refused).toEqual([
+      expect.stringContaining('enable is set on "drhorrible", and the bundle\'s hub is "ursula"'),
+      expect.stringContaining('secrets is "none": set services.offsite.hub.htpasswdFile'),
+      expect.stringContaining('mirror.schedule: no such target: "moon". The manifest has "cloud"'),
+      expect.stringContaining(
+        'passwordFiles: no such host: "nobody". The manifest has "drhorrible"',
+      ),
+      expect.stringContaining("set services.offsite.client.environmentFile"),
+    ]);
+    for (const name of ["hub", "host", "sops", "sealed"]) expect(system(name).refused).toEqual([]);
+    expect(system("sealed").warnings).toEqual([expect.stringContaining('"ursula" have none')]);
+  });
+});
+
+describe("evaluation ends", () => {
+  const refusal = async (mistake: string, directory = join(root, "bundle")) => {
+    const file = join(import.meta.dirname, "refused.nix");
+    return await valueOf(file, { mistake, bundle: directory }).then(
+      () => "",
+      (error: unknown) => (error as Error).message,
+    );
+  };
+
+  it("with nothing but what is wrong", async () => {
+    expect(await refusal("as it should be")).toBe("");
+  });
+
+  it.each([
+    [
+      "a host that the manifest does not have",
+      /no such host: "minos"\. The manifest has "drhorrible"/,
+    ],
+    ["an option that does not exist", /option `services\.offsite\.hub\.mirrors' does not exist/],
+    [
+      "a value of the wrong type",
+      /`services\.offsite\.hub\.overdueHours' is not of type `positive/,
+    ],
+    ["no bundle", /services\.offsite\.bundle: not set\. Give the directory/],
+  ])("at %s", async (mistake, message) => {
+    expect(await refusal(mistake)).toMatch(message);
+  });
+
+  it("at a manifest of another version, or none", async () => {
+    const version2 = bundle("version-2", { version: 2 });
+    expect(await refusal("as it should be", version2)).toMatch(
+      /has version 2, these modules read version 1/,
+    );
+    expect(await refusal("as it should be", join(root, "nowhere"))).toMatch(
+      /there is no .*nowhere\/offsite\.json\. Let `pulumi up` write the bundle/,
+    );
+  });
+});
+
+describe("the flake", () => {
+  it("exports the modules and the agent, built from what the lock file pins", async () => {
+    const file = join(import.meta.dirname, "flake-outputs.nix");
+    const { value } = await valueOf(file, {});
+    const outputs = value as {
+      modules: Record<string, string>;
+      packages: { place: string; resolved: string; integrity: string; link: boolean }[];
+    };
+    expect(outputs).toMatchObject({
+      systems: ["aarch64-linux", "x86_64-linux"],
+      overlay: "offsite-hub",
+      main: "offsite-hub",
+    });
+    for (const path of Object.values(outputs.modules)) readFileSync(path);
+    expect(Object.keys(outputs.modules)).toEqual(["backup-client", "backup-hub"]);
+    const remote = outputs.packages.filter(({ integrity }) => integrity !== "");
+    expect(remote.length).toBeGreaterThan(100);
+    const places = remote.filter(({ place }) =>
+      /node_modules\/(zod|@esbuild\/linux-x64)$/.test(place),
+    );
+    expect(places.map(({ resolved }) => resolved.replace(/-[\d.]+tgz$/, ""))).toEqual([
+      "https://registry.npmjs.org/@esbuild/linux-x64/-/linux-x64",
+      "https://registry.npmjs.org/zod/-/zod",
+    ]);
+    expect(remote.filter(({ resolved }) => resolved === "")).toEqual([]);
+  });
+});
