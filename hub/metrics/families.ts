@@ -115,6 +115,15 @@ export const FAMILIES: readonly Family[] = [
     ({ prune }) => prune?.facts.suspicious,
   ),
 
+  ...runs("hub_verify", "verify of the hub's own files", ["host"], ({ hosts }) =>
+    Object.entries(hosts).map(([host, { verify }]) => [{ host }, verify]),
+  ),
+  ofHost(
+    "hub_verify_damaged_files",
+    "Files of the hub that the last verify found damaged.",
+    ({ verify }) => verify?.facts.damaged,
+  ),
+
   ofTarget(
     "target_reachable",
     "Whether the target answered the last mirror or verify.",

@@ -15,6 +15,8 @@ export interface HostEvidence {
   readonly owner: number;
   readonly details: Details;
   readonly prune: Result<"prune"> | undefined;
+  /** Of the hub's own files. */
+  readonly verify: Result<"verify"> | undefined;
   /** When a target last got a snapshot of it from here, ISO 8601; undefined where none did. */
   readonly mirrored: string | undefined;
   readonly thresholds: Thresholds;
@@ -34,14 +36,18 @@ export function judgeHost(
   problems: Findings,
   notices: Findings,
 ): HostStatus {
-  const { host, scan, details, prune, now } = evidence;
+  const { host, scan, details, prune, verify, thresholds, now } = evidence;
   const newest = newestSnapshot(scan);
   const { outcome, active } = judgeBackup(evidence, newest, problems);
   judgeFiles(evidence, problems);
   if (details.problem !== undefined) problems.add("", host, details.problem);
   if (details.notice !== undefined) notices.add("", host, details.notice);
+  if (verify !== undefined) {
+    const what = "verify of the hub's own files";
+    judgeRun("", host, what, verify, thresholds.verify, now, problems);
+  }
   if (prune !== undefined) {
-    judgeRun("", host, "prune", prune, evidence.thresholds.prune, now, problems);
+    judgeRun("", host, "prune", prune, thresholds.prune, now, problems);
     const { suspicious } = prune.last.facts;
     if (suspicious > 0) {
       notices.add(
@@ -62,6 +68,7 @@ export function judgeHost(
     bytes: scan.bytes,
     foreign: scan.foreignCount,
     prune: runStatus(prune),
+    verify: runStatus(verify),
   };
 }
 

@@ -70,6 +70,8 @@ export interface HostStatus {
   readonly foreign: number;
   /** The last prune, at the hub. */
   readonly prune: RunStatus<"prune"> | null;
+  /** The last verify of the hub's own files. */
+  readonly verify: RunStatus<"verify"> | null;
 }
 
 /** The newest snapshot of a host: the one whose file arrived at the hub last. */
@@ -116,6 +118,8 @@ export interface TargetStatus {
   readonly waitingBytes: number;
   /** What says most about a deployment that is owed: previous, then next, then current. */
   readonly credential: CredentialStatus | null;
+  /** The last verify of the target as a whole; each host has its own. */
+  readonly verify: RunStatus<"verify"> | null;
   /** The last rehearsal of a thief at it (`drill --thief`). */
   readonly thief: RunStatus<"thief"> | null;
   readonly hosts: Readonly<Record<string, HostAtTarget>>;

@@ -49,6 +49,7 @@ export async function status(options: StatusOptions): Promise<StatusReport> {
   const folders = foldersIn(repositories, problems);
   const evidence = await gather(options);
   const prunes = readResults(state, "prune").filter(({ place }) => place === AT_HUB);
+  const verifies = readResults(state, "verify").filter(({ place }) => place === AT_HUB);
   const hosts: Record<string, HostStatus> = {};
   for (const { host, scan, owner, details } of evidence) {
     hosts[host] = judgeHost(
@@ -59,6 +60,7 @@ export async function status(options: StatusOptions): Promise<StatusReport> {
         owner,
         details,
         prune: prunes.find((each) => each.host === host),
+        verify: verifies.find((each) => each.host === host),
         mirrored: lastMirrored(options, host),
         thresholds,
         now: now.getTime(),

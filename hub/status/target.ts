@@ -8,6 +8,9 @@ import { judgePlace, type Memory } from "./place.ts";
 import type { CredentialStatus, HostAtTarget, TargetStatus, Thresholds } from "./report.ts";
 import type { Scan } from "./scan.ts";
 
+/** Whom a result is for that concerns a target as a whole. */
+const ALL_HOSTS = "*";
+
 /** A host, and what the hub holds of it. */
 export interface HostAtHub {
   readonly host: string;
@@ -50,6 +53,10 @@ export function judgeTarget(
     const place = { ...each, target, memory, mirrored, credentials, thresholds, now };
     return [each, judgePlace(place, problems, notices)];
   });
+  const verify = verifies.get(ALL_HOSTS);
+  if (verify !== undefined) {
+    judgeRun(target, "", "verify", verify, thresholds.verify, now, problems);
+  }
   const [thief] = resultsOf(state, "thief", target).values();
   if (thief !== undefined) {
     judgeRun(target, "", "drill --thief", thief, Infinity, now, problems);
@@ -64,6 +71,7 @@ export function judgeTarget(
     waitingFiles: places.reduce((sum, place) => sum + place.waitingFiles, 0),
     waitingBytes: places.reduce((sum, place) => sum + place.waitingBytes, 0),
     credential: worst(places.map((place) => place.credential)),
+    verify: runStatus(verify),
     thief: runStatus(thief),
     hosts: Object.fromEntries(found.map(([{ host }, place]) => [host, place])),
   };

@@ -44,6 +44,7 @@ describe("metrics", () => {
     symlinkSync(world.at("lost"), world.at("lost"));
     await goodNight(world, ["q"]);
     record(world, "control", "peer", "q");
+    record(world, "verify", AT_HUB, "q", { errors: ["rotten"], facts: { damaged: 5 } });
     record(world, "thief", "cloud", "*");
     world.settings = { passwordFiles: { q: passwordFile(world) } };
   });
@@ -93,6 +94,7 @@ describe("metrics", () => {
     for (const kind of ["verify", "drill", "control"]) {
       expect(found.get(`offsite_${kind}_last_run_success${peer}`)).toBe(1);
     }
+    expect(found.get('offsite_hub_verify_damaged_files{host="q"}')).toBe(5);
     expect(found.get('offsite_prune_last_run_success{host="q"}')).toBe(1);
     expect(found.get('offsite_thief_last_run_success{target="cloud"}')).toBe(1);
     expect(found.get('offsite_threshold_seconds{kind="backup"}')).toBe(48 * 3600);

@@ -1,6 +1,6 @@
+import { chmodSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { rmSync } from "node:fs";
 import { AT_HUB } from "../../../hub/results.ts";
 import type { HostAtTarget, StatusReport } from "../../../hub/status/report.ts";
 import { World } from "../world.ts";
@@ -104,6 +104,47 @@ describe("what a target holds", () => {
     expect(report.problems).toEqual([
       "peer: q, joker: not fresh: no mirror of it has been completed yet. Look at the mirror",
     ]);
+  });
+});
+
+describe("what the commands really leave", () => {
+  it("is a good night, and then a host whose peer is down and whose file is rotten", async () => {
+    const real = new World(["q", "joker"]);
+    try {
+      await real.addPeer();
+      for (const host of real.hosts) await real.seed(host);
+      const before = Date.now();
+      expect((await real.mirror()).exitCode).toBe(0);
+      expect((await real.run("verify", "--wait", "0")).stderr).toBe("");
+      const good = await look(real);
+      expect(good.problems).toEqual([]);
+      expect(good.notices).toEqual(["peer: q, joker: no drill yet"]);
+      expect(good.targets.peer).toMatchObject({ reachable: true, fresh: true, waitingFiles: 0 });
+      expect(atPeer(good)).toMatchObject({ snapshots: 2, credential: { age: "current" } });
+      expect(Date.parse(atPeer(good)?.freshAsOf ?? "")).toBeGreaterThanOrEqual(before);
+      expect(atPeer(good)?.verify?.facts.files).toBe(good.hosts.q?.files);
+      await real.backup("q");
+      expect(atPeer(await look(real))?.waitingFiles).toBeGreaterThan(2);
+      const names = real.filesAt(real.repositories, "q", "data");
+      const added = names.filter(
+        (name) => !real.filesAt(real.peerData, "q", "data").includes(name),
+      );
+      const path = join(real.at("q"), "data", added[0]?.slice(0, 2) ?? "", added[0] ?? "");
+      chmodSync(path, 0o600);
+      writeFileSync(path, "rotten", { flag: "a" });
+      await real.mirror();
+      await real.stopPeer();
+      await real.run("verify", "--wait", "0");
+      const bad = await look(real);
+      const problems = bad.problems.join("\n");
+      expect(problems).toMatch(/^peer: q: the last mirror .* rotten at the hub/m);
+      expect(problems).toMatch(/^q: the last verify of the hub's own files .* failed/m);
+      expect(problems).toMatch(/^peer: q, joker: the last verify .*ECONNREFUSED/m);
+      expect(bad.targets.peer).toMatchObject({ reachable: false, fresh: false });
+      expect(atPeer(bad)?.waitingFiles).toBeGreaterThan(2);
+    } finally {
+      await real.close();
+    }
   });
 });
 
