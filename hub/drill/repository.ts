@@ -130,10 +130,14 @@ export function repositoryAt(
   );
 }
 
-/** How restic is to start rclone: without `--b2-hard-delete`, for which no key here is good. */
+/**
+ * How restic is to start rclone: without `--b2-hard-delete`, for which no key here is good. restic
+ * reads an option's argument as CSV, and splits what it finds for the program as a shell does.
+ */
 function rcloneOptions(program: string): string[] {
-  const quoted = `"${program.replaceAll(/["\\]/g, "\\$&")}"`;
-  return ["-o", `rclone.program=${quoted}`, "-o", "rclone.args=serve restic --stdio"];
+  const shell = `"${program.replaceAll(/["\\]/g, "\\$&")}"`;
+  const csv = `"rclone.program=${shell.replaceAll('"', '""')}"`;
+  return ["-o", csv, "-o", "rclone.args=serve restic --stdio"];
 }
 
 function passwordOf(inputs: Inputs, host: string): string {
