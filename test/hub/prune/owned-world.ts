@@ -15,6 +15,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
+import { execa } from "execa";
 import { afterAll } from "vitest";
 import type { PruneReport, HostPruneReport } from "../../../hub/prune/report.ts";
 import { Forge } from "../forge.ts";
@@ -46,7 +47,30 @@ function exists(path: string): boolean {
 /** Options for every run of the agent. */
 export const FLAGS = ["--restic", program, "--wait", "0", "--json"];
 
-let template: string | undefined;
+interface Template {
+  readonly directory: string;
+  /** The tree of the snapshot that was there. */
+  readonly tree: string;
+}
+
+let template: Template | undefined;
+
+async function makeTemplate(world: { readonly root: string }): Promise<Template> {
+  const directory = join(shared, "template");
+  await restic(world, directory, "init");
+  new Forge(directory, PASSWORD).cheapen(PASSWORD);
+  mkdirSync(join(shared, "data"));
+  writeFileSync(join(shared, "data", "file"), "of every snapshot");
+  await restic(world, directory, "backup", "--quiet", join(shared, "data"));
+  const listed = JSON.parse(await restic(world, directory, "snapshots", "--json")) as {
+    id: string;
+    tree: string;
+  }[];
+  const [only] = listed;
+  if (only === undefined) throw new Error("restic lists no snapshot");
+  rmSync(join(directory, "snapshots", only.id));
+  return { directory, tree: only.tree };
+}
 
 /** A world with a repository of one real snapshot's data for each host, and no snapshot. */
 export class OwnedWorld extends World {
@@ -58,32 +82,16 @@ export class OwnedWorld extends World {
     const password = join(world.root, "password");
     writeFileSync(password, `${PASSWORD}\n`, { mode: 0o600 });
     world.settings = { passwordFiles: Object.fromEntries(hosts.map((host) => [host, password])) };
-    world.#tree = await world.#makeTemplate();
-    for (const host of hosts) cpSync(template ?? "", world.at(host), { recursive: true });
-    for (const host of hosts) world.handOver(host);
+    template ??= await makeTemplate(world);
+    world.#tree = template.tree;
+    for (const host of hosts) world.addRepository(host);
     return world;
   }
 
-  async #makeTemplate(): Promise<string> {
-    template ??= await OwnedWorld.#template(this);
-    return (template.split("/").at(-1) ?? "").slice("tree-".length);
-  }
-
-  static async #template(world: { readonly root: string }): Promise<string> {
-    const folder = join(shared, "template");
-    await restic(world, folder, "init");
-    new Forge(folder, PASSWORD).cheapen(PASSWORD);
-    mkdirSync(join(shared, "data"));
-    writeFileSync(join(shared, "data", "file"), "of every snapshot");
-    await restic(world, folder, "backup", "--quiet", join(shared, "data"));
-    const listed = JSON.parse(await restic(world, folder, "snapshots", "--json")) as {
-      id: string;
-      tree: string;
-    }[];
-    rmSync(join(folder, "snapshots", listed[0]?.id ?? ""));
-    const named = join(shared, `tree-${listed[0]?.tree ?? ""}`);
-    cpSync(folder, named, { recursive: true });
-    return named;
+  /** Adds a repository without a snapshot. */
+  addRepository(folder: string): void {
+    cpSync(template?.directory ?? "", this.at(folder), { recursive: true });
+    this.handOver(folder);
   }
 
   /** Gives a host's repository to its account. */
@@ -126,19 +134,27 @@ export class OwnedWorld extends World {
     });
   }
 
-  /** Backs random data up, as it would have been some days ago. */
-  async oldBackup(host: string, bytes: number, daysAgo: number): Promise<string> {
-    const folder = join(this.root, "old-data");
-    rmSync(folder, { recursive: true, force: true });
-    mkdirSync(folder);
-    writeFileSync(join(folder, "file"), randomBytes(bytes));
+  /** Backs random data up, as it would have been some days ago; returns the snapshot's id. */
+  async oldBackup(
+    folder: string,
+    bytes: number,
+    daysAgo: number,
+    options: { host?: string; password?: string } = {},
+  ): Promise<string> {
+    const data = join(this.root, "old-data");
+    rmSync(data, { recursive: true, force: true });
+    mkdirSync(data);
+    writeFileSync(join(data, "file"), randomBytes(bytes));
     const taken = new Date(Date.now() - daysAgo * DAY);
     const time = taken.toISOString().slice(0, 19).replace("T", " ");
-    const before = this.snapshotsOf(host);
-    await restic(this, this.at(host), "backup", "--quiet", "--time", time, "--host", host, folder);
-    const id = this.snapshotsOf(host).find((each) => !before.includes(each)) ?? "";
-    utimesSync(join(this.at(host), "snapshots", id), taken, taken);
-    this.handOver(host);
+    const before = this.snapshotsOf(folder);
+    const { host = folder, password = PASSWORD } = options;
+    const env = { RESTIC_PASSWORD: password, TZ: "UTC" };
+    const args = ["backup", "--quiet", "--no-cache", "--time", time, "--host", host, data];
+    await execa("restic", ["-r", this.at(folder), ...args], { env });
+    const id = this.snapshotsOf(folder).find((each) => !before.includes(each)) ?? "";
+    utimesSync(join(this.at(folder), "snapshots", id), taken, taken);
+    this.handOver(folder);
     return id;
   }
 
@@ -158,7 +174,8 @@ export class OwnedWorld extends World {
 
   /** The ids of the snapshots that a host has. */
   snapshotsOf(host: string): string[] {
-    return this.filesAt(this.repositories, host, "snapshots");
+    const names = this.filesAt(this.repositories, host, "snapshots");
+    return names.filter((name) => name.length === 64);
   }
 
   /** Runs `offsite-hub prune --json`. */
