@@ -16,9 +16,14 @@ export class Findings {
   /** One line each: `peer: joker, q: …`. */
   lines(): string[] {
     return [...this.#groups.values()].map(({ place, hosts, message }) =>
-      [place, hosts.join(", "), message].filter((part) => part !== "").join(": "),
+      printable([place, hosts.join(", "), message].filter((part) => part !== "").join(": ")),
     );
   }
+}
+
+/** Names of files, which others chose, are part of messages; they must not steer a terminal. */
+export function printable(text: string): string {
+  return text.replaceAll(/\p{C}/gu, "?");
 }
 
 /** A time as people read it, in UTC: `2026-08-30 02:00 UTC`. */

@@ -37,7 +37,7 @@ export function judgeHost(
   notices: Findings,
 ): HostStatus {
   const { host, scan, details, prune, verify, thresholds, now } = evidence;
-  const newest = newestSnapshot(scan);
+  const newest = newestSnapshot(scan, details);
   const { outcome, active } = judgeBackup(evidence, newest, problems);
   judgeFiles(evidence, problems);
   if (details.problem !== undefined) problems.add("", host, details.problem);
@@ -110,10 +110,14 @@ export function judgeRun(
 
 type Newest = readonly [id: string, arrived: number];
 
-/** The snapshot that arrived last; of several at once, the one whose id sorts last. */
-function newestSnapshot(scan: Scan): Newest | undefined {
+/**
+ * The snapshot that arrived last; of several at once, the one whose id sorts last. A file that
+ * restic cannot read counts for nothing: whoever may append could send one each day.
+ */
+function newestSnapshot(scan: Scan, { unreadable }: Details): Newest | undefined {
   let newest: Newest | undefined;
   for (const [id, arrived] of scan.snapshots) {
+    if (unreadable.has(id)) continue;
     if (newest === undefined || arrived > newest[1] || (arrived === newest[1] && id > newest[0])) {
       newest = [id, arrived];
     }

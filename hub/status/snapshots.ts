@@ -2,10 +2,12 @@
  * What snapshots say of themselves, which only restic can read, with the repository's password. A
  * snapshot never changes, so each is asked about once and remembered in the state folder.
  */
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { z } from "zod";
 import { messageOf, UsageError } from "../errors.ts";
+import { counted } from "../format.ts";
+import { pathOf } from "../repository/layout.ts";
 import { readPassword, runRestic } from "../restic.ts";
 
 const detailsSchema = z.object({
@@ -34,6 +36,8 @@ export type SnapshotDetails = z.infer<typeof detailsSchema>;
 export interface Details {
   /** By snapshot id; empty without the repository's password. */
   readonly snapshots: ReadonlyMap<string, SnapshotDetails>;
+  /** Files that are called snapshots and that restic cannot read as such. */
+  readonly unreadable: ReadonlySet<string>;
   /** Why there is less than asked for, though nothing is wrong with the repository. */
   readonly notice?: string;
   /** What is wrong with the repository or its password. */
@@ -61,35 +65,57 @@ const cacheSchema = z.object({
 
 /** Asks restic about those snapshots that are not remembered yet. It changes no repository. */
 export async function snapshotDetails(options: DetailsOptions): Promise<Details> {
-  const { host, ids, passwordFile, state } = options;
-  if (passwordFile === undefined) return { snapshots: new Map() };
-  const path = join(state, "snapshot-details", `${host}.json`);
-  const known = recall(path, ids);
-  if (known.size === ids.size) return { snapshots: known };
-  let password: string;
+  const { ids, passwordFile } = options;
+  if (passwordFile === undefined) return { snapshots: new Map(), unreadable: new Set() };
+  const path = join(options.state, "snapshot-details", `${options.host}.json`);
+  const known = { snapshots: recall(path, ids), unreadable: new Set<string>() };
+  if (known.snapshots.size === ids.size) return known;
+  const lacking = "no details of its newest snapshots";
   try {
-    password = readPassword(passwordFile);
+    const { found, problem } = await ask(options, readPassword(passwordFile));
+    if (found.size > 0) remember(options.state, path, found);
+    const snapshots = new Map([...known.snapshots, ...found]);
+    if (problem !== undefined) return { ...known, snapshots, problem };
+    const unreadable = [...ids].filter((id) => !snapshots.has(id) && isThere(options, id));
+    if (unreadable.length === 0) return { ...known, snapshots };
+    return { snapshots, unreadable: new Set(unreadable), problem: damaged(unreadable) };
   } catch (error) {
-    return { snapshots: known, notice: `no details of its newest snapshots: ${messageOf(error)}` };
+    const message = `${lacking}: ${messageOf(error)}`;
+    return {
+      ...known,
+      ...(error instanceof UsageError ? { notice: message } : { problem: message }),
+    };
   }
-  try {
-    const { exitCode, stdout, problem } = await runRestic({
-      program: options.restic,
-      repository: options.directory,
-      password,
-      args: ["snapshots", "--json", "--no-lock", "--no-cache"],
-      signal: AbortSignal.timeout(TIMEOUT_MS),
-    });
-    const found = parse(stdout, ids);
-    if (found.size > 0) remember(path, found);
-    const snapshots = new Map([...known, ...found]);
-    if (exitCode === 0) return { snapshots };
-    return { snapshots, problem: `restic cannot read its snapshots: ${problem}` };
-  } catch (error) {
-    const notice = `no details of its newest snapshots: ${messageOf(error)}`;
-    if (error instanceof UsageError) return { snapshots: known, notice };
-    return { snapshots: known, problem: notice };
-  }
+}
+
+/** @throws UsageError where restic cannot be started. */
+async function ask(
+  { directory, ids, restic }: DetailsOptions,
+  password: string,
+): Promise<{ found: Map<string, SnapshotDetails>; problem?: string }> {
+  const signal = AbortSignal.timeout(TIMEOUT_MS);
+  const { exitCode, stdout, problem } = await runRestic({
+    program: restic,
+    repository: directory,
+    password,
+    args: ["snapshots", "--json", "--no-lock", "--no-cache"],
+    signal,
+  });
+  const found = parse(stdout, ids);
+  if (exitCode === 0) return { found };
+  const why = signal.aborted ? `no answer within ${TIMEOUT_MS / 1000} s` : problem;
+  return { found, problem: `restic cannot read its snapshots: ${why}` };
+}
+
+/** One that was forgotten meanwhile is no longer there. */
+function isThere({ directory }: DetailsOptions, id: string): boolean {
+  return existsSync(join(directory, pathOf("snapshots", id)));
+}
+
+function damaged(ids: readonly string[]): string {
+  const names = ids.slice(0, 3).map((id) => id.slice(0, 8));
+  const more = ids.length > names.length ? `, and ${ids.length - names.length} more` : "";
+  return `${counted(ids.length, "file")} of its snapshots cannot be read as such (${names.join(", ")}${more}): damaged, or not restic's; see "restic check"`;
 }
 
 const date = z
@@ -158,10 +184,18 @@ function recall(path: string, ids: ReadonlySet<string>): Map<string, SnapshotDet
   }
 }
 
-/** Keeps them for the next time, where the state folder can be written to. */
-function remember(path: string, snapshots: ReadonlyMap<string, SnapshotDetails>): void {
+/**
+ * Keeps them for the next time, in a state folder of this process's own user: in another's, its
+ * owner could not replace them.
+ */
+function remember(
+  state: string,
+  path: string,
+  snapshots: ReadonlyMap<string, SnapshotDetails>,
+): void {
   const temporary = `${path}.${process.pid}`;
   try {
+    if (statSync(state).uid !== process.getuid?.()) return;
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     const content = { version: 1, snapshots: Object.fromEntries(snapshots) };
     writeFileSync(temporary, JSON.stringify(content), { mode: 0o600 });

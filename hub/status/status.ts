@@ -129,7 +129,7 @@ async function gather(options: StatusOptions): Promise<Gathered[]> {
   });
   return all.map((each) => ({
     ...each,
-    details: details.get(each.host) ?? { snapshots: new Map() },
+    details: details.get(each.host) ?? { snapshots: new Map(), unreadable: new Set() },
   }));
 }
 

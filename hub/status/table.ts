@@ -1,7 +1,7 @@
 /** Reports as tables for people: plain text, times in UTC. */
 import Table from "cli-table3";
 import { duration, size } from "../format.ts";
-import { age, when } from "./findings.ts";
+import { age, printable, when } from "./findings.ts";
 import type { HostList } from "./list.ts";
 import type { HostAtTarget, RunStatus, StatusReport } from "./report.ts";
 
@@ -80,11 +80,6 @@ export function snapshotTable(list: HostList): string {
     targets.join(", ") || "none",
   ]);
   return table(head, rows);
-}
-
-/** What a host wrote into its snapshot must not steer the reader's terminal. */
-function printable(text: string): string {
-  return text.replaceAll(/\p{C}/gu, "?");
 }
 
 function table(head: string[], rows: string[][]): string {

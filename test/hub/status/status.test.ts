@@ -206,6 +206,17 @@ describe("status", () => {
     expect(report.hosts.q?.outcome).toBe("ok");
   });
 
+  it("takes no file for a snapshot that restic cannot read, however new it is", async () => {
+    world.settings = { passwordFiles: { q: passwordFile(world) } };
+    const good = (await look(world)).hosts.q?.lastBackup?.snapshot;
+    const forged = "ab".repeat(32);
+    writeFileSync(join(world.at("q"), "snapshots", forged), "garbage");
+    const report = await look(world);
+    expect(report.hosts.q?.lastBackup?.snapshot).toBe(good);
+    expect(report.problems).toHaveLength(1);
+    expect(report.problems[0]).toMatch(/^q: 1 file of its snapshots cannot .*abababab/);
+  });
+
   it("names results that are corrupt, and takes them for missing", async () => {
     const results = join(world.state, "results");
     writeFileSync(join(results, "mirror", "peer", "q.json"), '{"version":1,"last":');
