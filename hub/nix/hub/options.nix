@@ -171,6 +171,14 @@ in
 
     drill = {
       schedule = schedule "*-*-01 07:00" "restore every host from every target, and check what came back";
+      controlSchedule = mkOption {
+        type = types.nullOr types.str;
+        default = "*-01,04,07,10-15 07:00";
+        description = ''
+          When to run a drill on copies that were broken on purpose: it fails when the drill passes on
+          one. It restores as much as a drill. Null runs none.
+        '';
+      };
       scratch = mkOption {
         type = types.path;
         default = "/var/lib/offsite-drill";

@@ -66,6 +66,18 @@ let
         // serviceConfig;
     };
 
+  drill =
+    description: args:
+    unit {
+      inherit description;
+      args = [ "drill" ] ++ args ++ cfg.drill.extraArgs;
+      after = services (mirrors ++ [ "offsite-verify" ]);
+      writes = [ cfg.drill.scratch ];
+      inherit (cfg.drill) path;
+      # Restored files keep their modes, also set-uid ones.
+      serviceConfig.RestrictSUIDSGID = false;
+    };
+
   timer = OnCalendar: {
     wantedBy = [ "timers.target" ];
     timerConfig = {
@@ -121,20 +133,15 @@ in
           args = [ "verify" ] ++ cfg.verify.extraArgs;
           after = services (mirrors ++ [ "offsite-prune" ]);
         };
-        offsite-drill = unit {
-          description = "Rehearse restoring from the offsite targets";
-          args = [ "drill" ] ++ cfg.drill.extraArgs;
-          after = services (mirrors ++ [ "offsite-verify" ]);
-          writes = [ cfg.drill.scratch ];
-          inherit (cfg.drill) path;
-          # Restored files keep their modes, also set-uid ones.
-          serviceConfig.RestrictSUIDSGID = false;
-        };
+        offsite-drill = drill "Rehearse restoring from the offsite targets" [ ];
         offsite-status = unit {
           description = "Look whether a backup is overdue or something has failed";
           args = [ "status" ];
           measured = false;
         };
+      }
+      // lib.optionalAttrs (cfg.drill.controlSchedule != null) {
+        offsite-drill-control = drill "Rehearse restoring from broken copies" [ "--control" ];
       }
       // lib.optionalAttrs (metrics != [ ]) {
         offsite-metrics = unit {
@@ -158,6 +165,9 @@ in
         offsite-verify = timer cfg.verify.schedule;
         offsite-drill = timer cfg.drill.schedule;
         offsite-status = timer cfg.status.schedule;
+      }
+      // lib.optionalAttrs (cfg.drill.controlSchedule != null) {
+        offsite-drill-control = timer cfg.drill.controlSchedule;
       }
       // lib.optionalAttrs (metrics != [ ]) { offsite-metrics = timer cfg.metrics.schedule; };
 

@@ -34,6 +34,12 @@ in
           enable = true;
           server.listenAddress = hubAddress;
           inherit passwordFiles;
+          # It takes its time.
+          drill.extraArgs = [
+            "--from"
+            "cloud"
+            "drhorrible"
+          ];
         };
         client = {
           enable = true;
@@ -127,6 +133,24 @@ in
           environmentFile = "/run/keys/ursula.env";
           inherit passwordFile;
         };
+      };
+    }
+  ];
+  sealedAgenix = evaluate [
+    stub.agenix
+    hub
+    {
+      networking.hostName = "ursula";
+      services.offsite = {
+        inherit bundle;
+        secrets = "agenix";
+        facts = {
+          hub.host = "ursula";
+          hosts = [ "ursula" ];
+          targets.peer = "rest-server";
+        };
+        hub.enable = true;
+        hub.drill.controlSchedule = null;
       };
     }
   ];

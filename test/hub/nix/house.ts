@@ -134,6 +134,9 @@ export class House {
     for (const host of [HOST, HUB]) if (cloud) cloud.repositories[host] = `rclone:cloud:${host}`;
     const atCloud = this.world.credentials.targets.cloud;
     if (atCloud?.type === "b2") atCloud.remotes.restore = "cloud";
+    // NixOS makes it where repositories are private, although another file is used.
+    writeFileSync(join(this.world.repositories, ".htpasswd"), "", { mode: 0o700 });
+    Machine.own(join(this.world.repositories, ".htpasswd"));
     for (const folder of [this.world.repositories, this.world.cloudData]) Machine.own(folder);
   }
 

@@ -75,6 +75,7 @@ describe("the hub's units", () => {
       "offsite-prune": "04:00",
       "offsite-verify": "Sun 06:00",
       "offsite-drill": "*-*-01 07:00",
+      "offsite-drill-control": "*-01,04,07,10-15 07:00",
       "offsite-status": "hourly",
       "offsite-metrics": "hourly",
       "restic-backups-offsite": "daily",
@@ -96,8 +97,10 @@ describe("the hub's units", () => {
   });
 
   it("are never root's, and write to the repositories in prune alone", () => {
-    const units = Object.entries(system("hub").services).filter(([unit]) => unit.startsWith("offsite-"));
-    expect(units).toHaveLength(7);
+    const units = Object.entries(system("hub").services).filter(([unit]) =>
+      unit.startsWith("offsite-"),
+    );
+    expect(units).toHaveLength(8);
     for (const [unit, { serviceConfig }] of units) {
       expect(serviceConfig, unit).toMatchObject({
         User: "restic",
@@ -201,6 +204,14 @@ describe("secrets", () => {
     });
   });
 
+  it("declares a sealed manifest too, and reads it at run time", () => {
+    const { age, timers } = system("sealedAgenix");
+    expect(age["offsite-manifest"]?.file).toBe(join(root, "bundle", "offsite.json.age"));
+    const { environment } = service("sealedAgenix", "offsite-mirror-peer");
+    expect(environment.OFFSITE_MANIFEST).toBe("/run/secrets/offsite-manifest");
+    expect(timers).not.toHaveProperty("offsite-drill-control");
+  });
+
   it("declares none where they are declared elsewhere, also with a sealed manifest", () => {
     expect(system("sealed").age).toEqual({});
     const { environment } = service("sealed", "offsite-mirror-cloud");
@@ -212,25 +223,28 @@ describe("secrets", () => {
 });
 
 describe("a system", () => {
-  it.each(["hub", "host", "sops", "sealed"])("%s has units that systemd accepts", async (name) => {
-    const folder = join(root, "units", name);
-    mkdirSync(folder, { recursive: true });
-    const files = unitFiles(system(name));
-    for (const [file, text] of Object.entries(files)) {
-      // There are no packages here, and no account of that name.
-      const here = text
-        .replaceAll(/^(Exec\w+=)(\S+)/gm, "$1/bin/true")
-        .replaceAll(/^(User|Group)=restic$/gm, "$1=daemon");
-      writeFileSync(join(folder, file), here);
-    }
-    const paths = Object.keys(files).map((file) => join(folder, file));
-    const { all } = await execa(find("systemd-analyze"), ["verify", "--man=no", ...paths], {
-      all: true,
-      reject: false,
-    });
-    const aboutOurs = all.split("\n").filter((line) => /offsite|restic/.test(line));
-    expect(aboutOurs).toEqual([]);
-  });
+  it.each(["hub", "host", "sops", "sealed", "sealedAgenix"])(
+    "%s has units that systemd accepts",
+    async (name) => {
+      const folder = join(root, "units", name);
+      mkdirSync(folder, { recursive: true });
+      const files = unitFiles(system(name));
+      for (const [file, text] of Object.entries(files)) {
+        // There are no packages here, and no account of that name.
+        const here = text
+          .replaceAll(/^(Exec\w+=)(\S+)/gm, "$1/bin/true")
+          .replaceAll(/^(User|Group)=restic$/gm, "$1=daemon");
+        writeFileSync(join(folder, file), here);
+      }
+      const paths = Object.keys(files).map((file) => join(folder, file));
+      const { all } = await execa(find("systemd-analyze"), ["verify", "--man=no", ...paths], {
+        all: true,
+        reject: false,
+      });
+      const aboutOurs = all.split("\n").filter((line) => /offsite|restic/.test(line));
+      expect(aboutOurs).toEqual([]);
+    },
+  );
 
   it("holds nothing of this where nothing is enabled", () => {
     const off = system("off");
