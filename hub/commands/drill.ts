@@ -1,8 +1,9 @@
 import { Command } from "commander";
 import { control } from "../drill/control.ts";
 import { drill } from "../drill/drill.ts";
-import type { HostControl, HostDrill } from "../drill/report.ts";
+import type { HostControl, HostDrill, ThiefReport } from "../drill/report.ts";
 import { defaultScratch } from "../drill/scratch.ts";
+import { thief } from "../drill/thief.ts";
 import { UsageError } from "../errors.ts";
 import { counted, duration, size } from "../format.ts";
 import { pick } from "../input.ts";
@@ -15,6 +16,7 @@ interface Options extends CommonOptions {
   readonly scratch?: string;
   readonly keep?: boolean;
   readonly control?: boolean;
+  readonly thief?: boolean;
 }
 
 /** `offsite-hub drill`. */
@@ -31,6 +33,7 @@ export function drillCommand(): Command {
     .option("--from <target>", "only from this target; may be given again", collect)
     .option("--snapshot <id>", "this snapshot of one host, and not the newest")
     .option("--control", "break a copy on purpose, and fail if the drill passes on it")
+    .option("--thief", "rehearse at the cloud targets that the hub's key is stolen, on a canary")
     .option("--scratch <dir>", "where to restore to (default: drill.scratch of the settings)")
     .option("--keep", "leave what was restored where it is, and say where")
     .addHelpText(
@@ -46,13 +49,12 @@ async function run(names: string[], options: Options): Promise<void> {
   inputs.credentials();
   const hosts = pick("host", names, Object.keys(inputs.manifest.hosts));
   const targets = pick("target", options.from ?? [], Object.keys(inputs.manifest.targets));
-  if (options.snapshot !== undefined && names.length !== 1) {
-    throw new UsageError("--snapshot is of one host: name that host, and no other");
-  }
-  if (options.control === true && options.keep === true) {
-    throw new UsageError("--control keeps nothing: what it restores is broken. Leave out --keep");
-  }
+  refuseMixtures(names, options);
   const scratch = options.scratch ?? inputs.settings.drill.scratch ?? defaultScratch();
+  if (options.thief === true) {
+    await rehearseThefts(inputs, targets, scratch, output);
+    return;
+  }
   const drills: HostDrill[] = [];
   const controls: HostControl[] = [];
   for (const host of hosts) {
@@ -72,6 +74,49 @@ async function run(names: string[], options: Options): Promise<void> {
   }
   output.report(options.control === true ? { controls } : { drills });
   if ([...drills, ...controls].some(({ outcome }) => outcome === "failed")) process.exitCode = 1;
+}
+
+function refuseMixtures(names: readonly string[], options: Options): void {
+  const { snapshot, control: broken, thief: theft, keep } = options;
+  if (theft === true && (broken === true || keep === true || snapshot !== undefined)) {
+    throw new UsageError("--thief goes with --from and --scratch alone: it restores nothing");
+  }
+  if (theft === true && names.length > 0) {
+    throw new UsageError("--thief is of targets, not of hosts: choose them with --from");
+  }
+  if (broken === true && keep === true) {
+    throw new UsageError("--control keeps nothing: what it restores is broken. Leave out --keep");
+  }
+  if (snapshot !== undefined && names.length !== 1) {
+    throw new UsageError("--snapshot is of one host: name that host, and no other");
+  }
+}
+
+async function rehearseThefts(
+  inputs: Inputs,
+  targets: readonly string[],
+  scratch: string,
+  output: Output,
+): Promise<void> {
+  const thefts: ThiefReport[] = [];
+  for (const target of targets) {
+    const place = inputs.manifest.targets[target];
+    if (place?.type !== "b2") {
+      output.notice(
+        `${target}: nothing to rehearse: it refuses to hide and to overwrite, which verify tries there`,
+      );
+      continue;
+    }
+    const report = await thief(inputs, target, scratch);
+    for (const step of report.steps) output.info(`${target}: ${step}`);
+    for (const notice of report.notices) output.notice(`${target}: ${notice}`);
+    for (const error of report.errors) output.error(`${target}: ${error}`);
+    const days = `what a thief hides or overwrites there stays for ${place.keepHiddenDays} days`;
+    if (report.outcome === "ok") output.info(`${target}: ${days}, ${duration(report.seconds)}`);
+    thefts.push(report);
+  }
+  output.report({ thefts });
+  if (thefts.some(({ outcome }) => outcome === "failed")) process.exitCode = 1;
 }
 
 function tellControl(report: HostControl, output: Output): void {

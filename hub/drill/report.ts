@@ -61,6 +61,20 @@ export interface HostControl {
   readonly errors: string[];
 }
 
+/** One rehearsal of a theft at a target. */
+export interface ThiefReport {
+  readonly target: string;
+  readonly started: string;
+  outcome: "ok" | "failed";
+  seconds: number;
+  /** Files of the canary. */
+  files: number;
+  /** What was done, in its order. */
+  readonly steps: string[];
+  readonly notices: string[];
+  readonly errors: string[];
+}
+
 /** A drill that is to be reported on. */
 export function newDrill(target: string, host: string): HostDrill {
   return {

@@ -49,8 +49,13 @@ export class Cloud {
 
   /** Makes a key with what the hub's has, as lines of an rclone.conf. */
   async syncKey(): Promise<string> {
+    return await this.key(SYNC);
+  }
+
+  /** Makes a key of this bucket that may do so much, as lines of an rclone.conf. */
+  async key(capabilities: readonly string[]): Promise<string> {
     const { accountId } = this.b2;
-    const key = { accountId, keyName: "hub-sync", capabilities: SYNC, bucketId: this.#bucketId };
+    const key = { accountId, keyName: "hub", capabilities, bucketId: this.#bucketId };
     const made = await call(this.b2, this.#token, "create_key", key);
     return `account = ${String(made.applicationKeyId)}\nkey = ${String(made.applicationKey)}\n`;
   }

@@ -5,10 +5,14 @@ import { join } from "node:path";
 import { execa } from "execa";
 import type { z } from "zod";
 import type { settingsSchema } from "../../../hub/settings.ts";
-import type { HostControl, HostDrill } from "../../../hub/drill/report.ts";
+import type { HostControl, HostDrill, ThiefReport } from "../../../hub/drill/report.ts";
+import type { Cloud } from "../cloud.ts";
 import { PASSWORD, restic, World } from "../world.ts";
 
 export const HOST = "q";
+
+/** What a restore key may do. */
+const RESTORE = ["listBuckets", "listFiles", "readFiles"];
 
 /** What pg_dump wrote of a database with a table, a function, a policy and two extensions. */
 export const DUMP = readFileSync(join(import.meta.dirname, "outline.sql"), "utf8");
@@ -35,6 +39,30 @@ export class DrillWorld extends World {
     const password = join(this.root, "password");
     writeFileSync(password, `${PASSWORD}\n`);
     this.settings = { passwordFiles: { [HOST]: password } };
+  }
+
+  /** Adds the restore key of a cloud, made for the test or given, to the hub's rclone.conf. */
+  async useRestoreKey(cloud: Cloud, key?: string): Promise<void> {
+    const lines =
+      key === undefined ? await cloud.key(RESTORE) : `account = 000000000000a\nkey = ${key}\n`;
+    const remote = `[cloud-restore]\ntype = b2\nendpoint = ${cloud.b2.url}\n${lines}`;
+    const path = join(this.root, "rclone.conf");
+    const [before = ""] = readFileSync(path, "utf8").split("[cloud-restore]");
+    writeFileSync(path, `${before}\n${remote}`);
+    const target = this.credentials.targets.cloud;
+    if (target?.type === "b2") target.remotes.restore = "cloud-restore";
+  }
+
+  /** Itself: the compiler takes execa's types of the two classes for different ones. */
+  asWorld(): World {
+    return this as World;
+  }
+
+  /** Runs `drill --thief --json`. */
+  async thief(...args: string[]) {
+    const { exitCode, stdout, stderr } = await this.startDrill("--thief", ...args);
+    const { thefts } = JSON.parse(stdout) as { thefts: ThiefReport[] };
+    return { exitCode, stdout, stderr, thefts };
   }
 
   /** Settings of drills, beside the password. */
