@@ -39,6 +39,7 @@ const BASELINE = /^baseline (\S+) (\S+)$/;
 
 /** The ledger of one host. Any number of them may be open at a time, in any number of processes. */
 export class Ledger {
+  readonly #path: string;
   readonly #file: number;
   readonly #tables: Readonly<Record<HashedKind, NameTable>>;
   readonly #baselines = new Map<string, string>();
@@ -48,7 +49,8 @@ export class Ledger {
   #learnt: string[] = [];
 
   /** Use {@link openLedger}. */
-  constructor(file: number) {
+  constructor(path: string, file: number) {
+    this.#path = path;
     this.#file = file;
     const tables = HASHED_KINDS.map((kind) => [kind, new NameTable()] as const);
     this.#tables = Object.fromEntries(tables) as Record<HashedKind, NameTable>;
@@ -183,8 +185,12 @@ export class Ledger {
 
   #append(lines: readonly string[]): void {
     const block = Buffer.from(`\n${lines.join("\n")}\n`, "latin1");
-    for (let written = 0; written < block.length;) {
-      written += writeSync(this.#file, block, written);
+    try {
+      for (let written = 0; written < block.length;) {
+        written += writeSync(this.#file, block, written);
+      }
+    } catch (error) {
+      throw new Error(`cannot write to the ledger "${this.#path}"`, { cause: error });
     }
   }
 }
@@ -199,8 +205,9 @@ export async function openLedger(state: string, host: string): Promise<Ledger> {
   const folder = join(state, "ledger");
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const { O_APPEND, O_CREAT, O_RDWR } = constants;
-  const file = openSync(join(folder, host), O_APPEND | O_CREAT | O_RDWR, 0o600);
-  const ledger = new Ledger(file);
+  const path = join(folder, host);
+  const file = openSync(path, O_APPEND | O_CREAT | O_RDWR, 0o600);
+  const ledger = new Ledger(path, file);
   try {
     if (fstatSync(file).size === 0) syncFolder(folder);
     const chunks = ledger.read();

@@ -8,8 +8,9 @@ import { named, type HostVerification } from "./report.ts";
 export interface Place {
   /** The target's name. */
   readonly name: string;
-  readonly type: "rest-server" | "b2";
   readonly host: string;
+  /** The host's repository there for rclone; undefined at a rest-server. */
+  readonly at: string | undefined;
   /** The host's repository at the hub. */
   readonly directory: string;
 }
@@ -32,7 +33,7 @@ export async function complain(report: HostVerification, place: Place): Promise<
     if (finding.count === 0) continue;
     report.errors.push(
       `damaged there, with another ${what} than the hub's: ${files(finding)}: ${named(finding)}. ` +
-        (await wayOut(place, finding)),
+        (await wayOut(place, finding, what === "size")),
     );
   }
   if (strangers.count > 0) {
@@ -48,23 +49,28 @@ export async function complain(report: HostVerification, place: Place): Promise<
   }
 }
 
-/** How damaged copies are mended. */
-export async function wayOut(place: Place, finding: Finding): Promise<string> {
+/**
+ * How damaged copies are mended.
+ *
+ * @param visible - whether the mirror sees the damage in a listing.
+ */
+export async function wayOut(place: Place, finding: Finding, visible: boolean): Promise<string> {
+  const { at } = place;
   const { damaged, gone } = await lookAtHub(place.directory, finding);
   const [first] = damaged;
   if (first !== undefined) {
     return `The hub's own copy is no better (${first}): restore it from another target first`;
   }
-  const again =
-    place.type === "rest-server"
-      ? "Remove them there as the operator, and the next mirror sends them again"
-      : "Hide them (rclone deletefile), and the next mirror sends them again; or bring back the versions before";
-  if (gone.length === 0) return again;
-  if (gone.length < finding.paths.length) {
-    return `${again}, but for what the hub no longer has (${gone[0] ?? ""})`;
+  if (gone.length === finding.paths.length) {
+    const versions = at === undefined ? "" : "; the versions before these may still be there";
+    return `The hub no longer has them, only old snapshots there need them${versions}`;
   }
-  const before = place.type === "b2" ? "Bring back the versions before: t" : "T";
-  return `${before}he hub no longer has them, and only old snapshots need them`;
+  const but = gone[0] === undefined ? "" : `, but for what the hub no longer has (${gone[0]})`;
+  if (at === undefined) {
+    return `Remove them there as the operator, and the next mirror sends them again${but}`;
+  }
+  if (visible) return `The next mirror sends them again${but}`;
+  return `Hide each of them (rclone deletefile ${at}/…), and the next mirror sends them again${but}`;
 }
 
 function files(finding: Finding): string {

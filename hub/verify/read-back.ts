@@ -61,7 +61,7 @@ export async function readBack(
   const why = reasons.length > 0 ? ` (${[...new Set(reasons)].join("; ")})` : "";
   if (damaged.count > 0) {
     report.errors.push(
-      `damaged there, by their content${why}: ${named(damaged)}. ${await wayOut(options, damaged)}`,
+      `damaged there, by their content${why}: ${named(damaged)}. ${await wayOut(options, damaged, false)}`,
     );
   }
   if (forged.count > 0) {

@@ -18,7 +18,8 @@ import type { HostVerification } from "./report.ts";
 /** What a host's verification needs to know. */
 export interface VerifyHostOptions {
   readonly name: string;
-  readonly type: "rest-server" | "b2";
+  /** Where the repositories are for rclone; undefined for a rest-server. */
+  readonly place: string | undefined;
   readonly repositories: string;
   readonly state: string;
   readonly patience: Patience;
@@ -67,7 +68,8 @@ export async function verifyHost(
       whenAbsent: (kind, name) => arrival.judge(kind, name),
     });
     fill(report, findings, listing, inventory);
-    const place = { name: options.name, type: options.type, host, directory };
+    const at = options.place === undefined ? undefined : `${options.place}/${host}`;
+    const place = { name: options.name, host, directory, at };
     await complain(report, place);
     judgeAge(report, arrival, options.overdueHours, now);
     if (options.share !== undefined) {

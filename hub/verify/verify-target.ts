@@ -15,8 +15,8 @@ import { verifyHost } from "./verify-host.ts";
 /** What to verify at a target. */
 export interface VerifyTargetOptions {
   readonly name: string;
-  /** `rest-server` or `b2`: what can be done about what is found depends on it. */
-  readonly type: "rest-server" | "b2";
+  /** Where the repositories are for rclone; undefined for a rest-server. */
+  readonly place: string | undefined;
   readonly hosts: readonly string[];
   /** All hosts of the manifest. */
   readonly allHosts: readonly string[];
@@ -80,6 +80,7 @@ async function verifyAll(
     // What was listed is not needed any longer, and may be large.
     inventories.delete(host);
   }
+  report.notices.push(...owed(report));
   take(report, await probe.tryTarget());
 }
 
@@ -108,6 +109,17 @@ async function one(
     );
   }
   take(verification, await probe.tryHost(host));
+}
+
+/** Which credential the hosts were accepted with, where it was not the current one. */
+function owed({ hosts }: TargetVerification): string[] {
+  const ages = Object.values(hosts).map(({ credential }) => credential);
+  return (["previous", "next"] as const)
+    .filter((age) => ages.includes(age))
+    .map(
+      (age) =>
+        `accepted the ${age} credential, not the current one: ${age === "next" ? "the hub" : "the target"} still owes a deployment`,
+    );
 }
 
 /** Whatever is beside the repositories of the manifest's hosts. */

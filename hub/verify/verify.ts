@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { Manifest } from "../../config/manifest.ts";
+import type { Manifest, TargetManifest } from "../../config/manifest.ts";
 import { messageOf } from "../errors.ts";
 import { counted } from "../format.ts";
 import { openLedger } from "../ledger.ts";
@@ -52,9 +52,10 @@ export async function verify(options: VerifyOptions): Promise<VerifyReport> {
   const hub: Record<string, HubVerification> = {};
   for (const host of options.hosts) {
     const since = new Date();
-    hub[host] = await verifyHub(options, host);
-    recordHub(options.state, host, since, hub[host]);
-    options.onHub(host, hub[host]);
+    const report = await verifyHub(options, host);
+    hub[host] = report;
+    remember(report.errors, () => recordHub(options.state, host, since, report));
+    options.onHub(host, report);
   }
   const targets = await Promise.all(
     options.targets.map(async ({ name, make }) => {
@@ -62,12 +63,14 @@ export async function verify(options: VerifyOptions): Promise<VerifyReport> {
       const report = await verifyTarget({
         ...options,
         name,
-        type: options.manifest.targets[name]?.type ?? "b2",
+        place: placeOf(options.manifest.targets[name]),
         allHosts: Object.keys(options.manifest.hosts),
         make,
         onHost: (host, each) => options.onHost(name, host, each),
       });
-      recordTarget(options.state, name, options.hosts, since, report);
+      remember(report.errors, () =>
+        recordTarget(options.state, name, options.hosts, since, report),
+      );
       return [name, report] as const;
     }),
   );
@@ -77,6 +80,20 @@ export async function verify(options: VerifyOptions): Promise<VerifyReport> {
     hub,
     targets: Object.fromEntries(targets),
   };
+}
+
+/** Where the repositories are for rclone; undefined for a rest-server. */
+function placeOf(target: TargetManifest | undefined): string | undefined {
+  return target?.type === "b2" ? `${target.remote}:${target.path}` : undefined;
+}
+
+/** What was found is told also where it cannot be remembered. */
+function remember(errors: string[], work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    errors.push(`cannot remember the result: ${messageOf(error)}`);
+  }
 }
 
 /** Reads what was not read before of a host's files at the hub. */

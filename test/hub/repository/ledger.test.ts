@@ -111,7 +111,7 @@ describe("NameTable", () => {
   it("takes at most 60 bytes a name, fingerprints included", () => {
     const before = process.memoryUsage();
     const table = new NameTable();
-    const count = 400_000;
+    const count = 150_000;
     for (let number = 0; number < count; number += 1) {
       // The first bytes of names are at random.
       const first = Math.imul(number, 2654435761) >>> 0;

@@ -198,6 +198,20 @@ describe("verify of a rest-server", () => {
     expect(Object.keys(run.report.targets.peer?.hosts ?? {})).toEqual(["q"]);
   });
 
+  it("fails a host alone whose ledger cannot be written, and says so", async () => {
+    const ledger = join(world.state, "ledger", "q");
+    renameSync(ledger, `${ledger}.away`);
+    mkdirSync(ledger);
+    undo.push(() => {
+      rmSync(ledger, { recursive: true });
+      renameSync(`${ledger}.away`, ledger);
+    });
+    const run = await verify(world);
+    expect(run.exitCode).toBe(1);
+    expect(host(run, "peer", "q").errors.join()).toContain("ledger");
+    expect(host(run, "peer", "joker").outcome).toBe("ok");
+  });
+
   it("waits for another verify, and both pass", async () => {
     const runs = await Promise.all([verify(world), verify(world, "--deep")]);
     expect(runs.map(({ exitCode }) => exitCode)).toEqual([0, 0]);
@@ -251,12 +265,22 @@ describe("verify's canary at a rest-server", () => {
     expect(run.exitCode).toBe(1);
     expect(host(run, "peer", "q").errors.join()).toContain(problem);
     expect(host(run, "peer", "q").missing.count).toBe(0);
-    await world.check(world.peerData, "q");
-    const again = await verify(world);
+    const again = await verify(world, "--deep", "--share", "100");
     expect(again.stderr).not.toContain("error");
     expect(again.exitCode).toBe(0);
     const canary = world.filesAt(join(world.peerData, "q"), "offsite-canary", "data");
     expect(canary).toHaveLength(1);
+  });
+
+  it("says that a deployment is owed where the server takes the previous credential", async () => {
+    await world.stopPeer();
+    await world.startPeer(world.trio.previous ?? "");
+    const run = await verify(world);
+    await restartPeer();
+    expect(run.exitCode).toBe(0);
+    expect(run.report.targets.peer?.notices).toEqual([
+      expect.stringContaining("accepted the previous credential"),
+    ]);
   });
 
   it("fails the target alone that accepts none of the credentials", async () => {
