@@ -2,7 +2,7 @@
 import { join, resolve } from "node:path";
 import { messageOf, UsageError } from "../errors.ts";
 import type { Patience } from "../locks.ts";
-import type { Snapshot } from "../prune/snapshot.ts";
+import { printable, type Snapshot } from "../prune/snapshot.ts";
 import { ownerOf, readPassword } from "../restic.ts";
 import { migrateHost, type HostMigrateReport } from "./migrate-host.ts";
 import { openSource } from "./source.ts";
@@ -105,7 +105,7 @@ function sorted(
   if (absent.length > 0) {
     throw new UsageError(
       `--rename: the source has no snapshot of ${absent.map((name) => `"${name}"`).join(", ")}. ` +
-        `It has: ${[...names].sort().join(", ")}`,
+        `It has: ${[...names].sort().map(printable).join(", ")}`,
     );
   }
   const found = new Map<string, Snapshot[]>();

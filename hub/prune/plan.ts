@@ -2,7 +2,7 @@
 import { lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { counted } from "../format.ts";
-import { recall } from "../mirror/shrinkage.ts";
+import { recall, remember } from "../mirror/shrinkage.ts";
 import { isFileName } from "../repository/layout.ts";
 import type { Retention } from "../settings.ts";
 import { lineOf, type HostPruneReport } from "./report.ts";
@@ -60,7 +60,8 @@ export function plan(
     const reason = suspicious.get(each.id);
     return reason === undefined ? [] : [{ ...lineOf(each, arrivals), reason }];
   });
-  const first = Math.min(...arrivals.values()) - longestBackup;
+  let first = Infinity;
+  for (const arrived of arrivals.values()) first = Math.min(first, arrived - longestBackup);
   const older = snapshots.filter(({ id, time }) => suspicious.has(id) && time.milliseconds < first);
   report.restored = older.length > 0 && older.length >= snapshots.length / 2;
   if (waiting.length > 0) {
@@ -108,7 +109,30 @@ export function mirrorMemories(
   targets: readonly string[],
   host: string,
 ): ReadonlyMap<string, number>[] {
-  return targets.map((target) => recall(join(state, "snapshots", target, `${host}.json`)));
+  return targets.map((target) => recall(memoryPath(state, target, host)));
+}
+
+/**
+ * Has the mirrors no longer expect what is about to be removed, so that they do not take it for
+ * lost. Where it is not removed after all, the next mirror remembers it again.
+ */
+export function forgetMirrored(
+  state: string,
+  targets: readonly string[],
+  host: string,
+  going: readonly Snapshot[],
+): void {
+  const ids = new Set(going.map(({ id }) => id));
+  for (const target of targets) {
+    const path = memoryPath(state, target, host);
+    const before = recall(path);
+    const after = new Map([...before].filter(([id]) => !ids.has(id)));
+    if (after.size < before.size) remember(path, after);
+  }
+}
+
+function memoryPath(state: string, target: string, host: string): string {
+  return join(state, "snapshots", target, `${host}.json`);
 }
 
 function partition<Item>(items: readonly Item[], test: (item: Item) => boolean): [Item[], Item[]] {

@@ -19,7 +19,14 @@ import {
 } from "../restic-repository.ts";
 import { readHistory, readTrusted, unusual, writeHistory, writeTrusted } from "./notes.ts";
 import { findStrangers } from "./ownership.ts";
-import { arrivalsOf, mirrorMemories, plan, snapshotNames, type Policy } from "./plan.ts";
+import {
+  arrivalsOf,
+  forgetMirrored,
+  mirrorMemories,
+  plan,
+  snapshotNames,
+  type Policy,
+} from "./plan.ts";
 import type { HostPruneReport } from "./report.ts";
 import { clearStaleLocks } from "./restic-locks.ts";
 import { DAY_MS, type Snapshot } from "./snapshot.ts";
@@ -74,8 +81,10 @@ export async function pruneHost(
     gid: process.getgid?.() ?? 0,
   };
   const until = performance.now() + patience.seconds * 1000;
-  for (;;) {
-    const release = await lockRepository(state, host, dryRun ? "shared" : "exclusive", patience);
+  for (let first = true; ; first = false) {
+    const seconds = Math.max(0, until - performance.now()) / 1000;
+    const mode = dryRun ? "shared" : "exclusive";
+    const release = await lockRepository(state, host, mode, { ...patience, seconds });
     try {
       checkOwnership(directory, owner, dryRun, report);
       const locks = await clearStaleLocks(repository, dryRun);
@@ -90,7 +99,7 @@ export async function pruneHost(
           `the repository is locked by ${locks.held.join(" and by ")}. Nothing was removed; it goes on once that has ended`,
         );
       }
-      patience.onWait?.(`${host} is locked by ${locks.held.join(" and by ")}`);
+      if (first) patience.onWait?.(`${host} is locked by ${locks.held.join(" and by ")}`);
     } finally {
       release();
     }
@@ -154,6 +163,7 @@ async function pruneLocked(
   const unfinished = history.unfinished || going.length > 0;
   if (going.length > 0) {
     writeHistory(state, host, { ...history, unfinished });
+    forgetMirrored(state, targets, host, going);
     await forget(repository, going);
     history.runs.push({ at: new Date(now).toISOString(), removed: going.length });
     writeHistory(state, host, { ...history, unfinished });

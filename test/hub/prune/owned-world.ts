@@ -9,6 +9,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  rmdirSync,
   rmSync,
   utimesSync,
   writeFileSync,
@@ -69,6 +70,11 @@ async function makeTemplate(world: { readonly root: string }): Promise<Template>
   const [only] = listed;
   if (only === undefined) throw new Error("restic lists no snapshot");
   rmSync(join(directory, "snapshots", only.id));
+  // So that copies of it are quickly made: restic makes these folders where it needs them.
+  for (const prefix of readdirSync(join(directory, "data"))) {
+    const folder = join(directory, "data", prefix);
+    if (readdirSync(folder).length === 0) rmdirSync(folder);
+  }
   return { directory, tree: only.tree };
 }
 
