@@ -101,11 +101,20 @@ async function run(hosts: string[], options: Options): Promise<void> {
     dryRun: options.dryRun === true,
     allowRemoval: options.allowRemoval === true,
     trust: findTrusted(wanted, names, repositoryOf),
-    confirm: asks ? (message) => confirm({ message, default: false }) : undefined,
+    confirm: asks ? ask : undefined,
     onHost: (host, each) => show(host, each, output),
   });
   output.report(report);
   process.exitCode = exitCodeOf(report);
+}
+
+async function ask(message: string): Promise<boolean> {
+  try {
+    return await confirm({ message, default: false });
+  } catch {
+    // Ctrl-C, which the question catches.
+    process.exit(130);
+  }
 }
 
 function show(host: string, report: HostPruneReport, output: Output): void {
