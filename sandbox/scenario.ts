@@ -319,6 +319,7 @@ export class Scenario {
       ...secretsOfHub(rclone, credentials),
       ...environments.flatMap(secretsOfEnv),
       ...this.#stack.secrets,
+      ...this.#hosts.map(({ passwordFile }) => readFileSync(passwordFile, "utf8").trim()),
       this.#emulator.applicationKey,
     ];
     const state = await this.#stack.must(["stack", "export"]);
