@@ -222,7 +222,8 @@ in
           # The backup is made; now say what is not in it.
           postStart = lib.mkIf dumping ''
             if [ -e ${runtime}/dumps-failed ]; then
-              echo "error: not in this backup, because it could not be dumped: $(tr '\n' ' ' <${runtime}/dumps-failed)" >&2
+              # The priority for the journal first (sd-daemon(3)).
+              echo "<3>error: not in this backup, because it could not be dumped: $(tr '\n' ' ' <${runtime}/dumps-failed)" >&2
               exit 1
             fi
           '';

@@ -31,7 +31,7 @@ let
   command = pkgs.writeShellScriptBin "offsite-hub" ''
     ${lib.toShellVars environment}
     export ${toString (lib.attrNames environment)}
-    export PATH=${lib.makeBinPath (cfg.drill.path ++ [ pkgs.coreutils ])}''${PATH:+:$PATH}
+    export PATH=${lib.makeBinPath (cfg.drill.path ++ [ pkgs.bash pkgs.coreutils ])}''${PATH:+:$PATH}
     become=()
     if [ "$(${pkgs.coreutils}/bin/id -u)" = 0 ]; then
       become=(${pkgs.util-linux}/bin/setpriv --reuid=restic --regid=restic --init-groups --no-new-privs --)

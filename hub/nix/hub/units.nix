@@ -73,7 +73,8 @@ let
       args = [ "drill" ] ++ args ++ cfg.drill.extraArgs;
       after = services (mirrors ++ [ "offsite-verify" ]);
       writes = [ cfg.drill.scratch ];
-      inherit (cfg.drill) path;
+      # The agent's server for dumps is started by a shell.
+      path = [ pkgs.bash ] ++ cfg.drill.path;
       # Restored files keep their modes, also set-uid ones.
       serviceConfig.RestrictSUIDSGID = false;
     };

@@ -17,7 +17,7 @@ import { delimiter, dirname, join } from "node:path";
 
 /** What of each package the units, the scripts and the drills may call. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
-  bash: ["bash"],
+  bash: ["bash", "sh"],
   coreutils: [
     ...["basename", "cat", "chmod", "cp", "date", "dirname", "env", "head", "id", "install", "ls"],
     ...["mkdir", "mktemp", "mv", "rm", "sleep", "sort", "stat", "test", "tr", "true", "wc"],

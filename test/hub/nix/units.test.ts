@@ -193,6 +193,7 @@ describe("the hub", () => {
   it("restores a host, checks its databases, and leaves nothing of it behind", async () => {
     const { journal } = await succeeds(house.hub, "offsite-drill");
     expect(journal).toMatch(/cloud drhorrible: restored, .* 3 checks passed/);
+    expect(journal).not.toContain("not loaded");
     const { stdout } = await execa("find", [
       house.hub.path("/var/lib/offsite-drill"),
       "-type",
