@@ -114,13 +114,21 @@ function complaintsOf(stderr: string): string[] {
   // Where the program crashed, the rest is its stack.
   const crash = lines.find((line) => line.startsWith("panic:"));
   if (crash !== undefined) return [crash];
-  return lines
+  return withoutStack(lines)
     .filter((line) => line !== "" && !line.startsWith("reading repository password"))
     .map((line) =>
-      messageIn(line)
-        .trim()
-        .replaceAll(/\s*\n\s*/g, " "),
+      withoutStack(
+        messageIn(line)
+          .trim()
+          .split(/\s*\n\s*/),
+      ).join(" "),
     );
+}
+
+/** Drops the stack that restic adds to some errors: a line with a function, one with a place. */
+function withoutStack(lines: readonly string[]): string[] {
+  const isPlace = (line: string | undefined): boolean => /^\S+\.(go|s):\d+$/.test(line ?? "");
+  return lines.filter((line, at) => !isPlace(line) && !isPlace(lines[at + 1]));
 }
 
 const complaintSchema = z.union([

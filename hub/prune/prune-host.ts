@@ -29,7 +29,7 @@ import {
 } from "./plan.ts";
 import type { HostPruneReport } from "./report.ts";
 import { clearStaleLocks } from "./restic-locks.ts";
-import { DAY_MS, type Snapshot } from "./snapshot.ts";
+import { DAY_MS, shown, type Snapshot } from "./snapshot.ts";
 
 /** How a host is pruned. */
 export interface HostPruneOptions {
@@ -173,11 +173,23 @@ async function pruneLocked(
   const idle = history.pruned === null ? Infinity : now - Date.parse(history.pruned);
   if (unfinished || idle > PRUNE_DAYS * DAY_MS) {
     const result = await repository.run(["prune", "--quiet", ...RETRY_LOCK]);
-    if (result.exitCode !== 0) throw new Error(`restic prune: ${reasonOf(result)}`);
+    if (result.exitCode !== 0) {
+      throw new Error(`restic prune: ${reasonOf(result)}${incomplete(snapshots, result.problem)}`);
+    }
     history.pruned = new Date(now).toISOString();
   }
   writeHistory(state, host, { ...history, unfinished: false });
   report.outcome = "pruned";
+}
+
+/** Anybody who may append can write a snapshot of data that is not there. */
+function incomplete(snapshots: readonly Snapshot[], problem: string): string {
+  const broken = snapshots.find(({ tree }) => tree !== "" && problem.includes(tree));
+  if (broken === undefined) return "";
+  return (
+    `. The snapshot ${shown(broken)} refers to it: where it is of no use, remove it with ` +
+    `\`restic forget ${broken.id.slice(0, 8)}\` as the repository's owner`
+  );
 }
 
 async function readSnapshots(

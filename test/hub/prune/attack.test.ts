@@ -119,6 +119,18 @@ describe("prune of a repository in which a thief may append", () => {
     expect(hostOf(run, "q").removed.length).toBeGreaterThan(3);
   });
 
+  it("names the snapshot over which restic's prune stumbles", async () => {
+    world = await OwnedWorld.make(["q"]);
+    world.days("q", 1);
+    const time = new Date().toISOString();
+    const broken = world.forge("q").snapshot({ tree: "12".repeat(32) }, { time });
+    const run = await world.prune();
+    expect(run.exitCode).toBe(1);
+    const [error = ""] = hostOf(run, "q").errors;
+    expect(error).toContain(`restic prune: id ${"12".repeat(32)} not found in repository. `);
+    expect(error).toContain(`restic forget ${broken.slice(0, 8)}`);
+  });
+
   it("removes nothing where a file cannot be read as a snapshot, and names it", async () => {
     world = await OwnedWorld.make(["q"]);
     world.days("q", 20);
