@@ -134,11 +134,19 @@ export function unreadableResults(state: string): string[] {
     return (error as NodeJS.ErrnoException).code === "ENOENT" ? [] : [messageOf(error)];
   }
   const known = Object.keys(factsSchemas) as ResultKind[];
-  return known
-    .filter((kind) => kinds.includes(kind))
-    .flatMap((kind) => filesBelow(join(folder, kind)).map((path) => [kind, path] as const))
-    .filter(([kind, path]) => readResult(path, kind) === undefined)
-    .map(([, path]) => `"${path}": ${unreadable(path)}`);
+  return known.filter((kind) => kinds.includes(kind)).flatMap((kind) => unreadableOf(folder, kind));
+}
+
+function unreadableOf(folder: string, kind: ResultKind): string[] {
+  try {
+    // Tells, as filesBelow does not, whether a folder is closed to this process.
+    readdirSync(join(folder, kind), { recursive: true });
+  } catch (error) {
+    return [messageOf(error)];
+  }
+  return filesBelow(join(folder, kind))
+    .filter((path) => readResult(path, kind) === undefined)
+    .map((path) => `"${path}": ${unreadable(path)}`);
 }
 
 function unreadable(path: string): string {

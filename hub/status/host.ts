@@ -195,7 +195,11 @@ function judgeBackup(
 
 function judgeFiles({ host, scan, owner }: HostEvidence, problems: Findings): void {
   for (const error of scan.errors) {
-    problems.add("", host, `cannot read all of its repository: ${error}`);
+    problems.add(
+      "",
+      host,
+      `cannot read all of its repository: ${error}; it should be user ${owner}'s, and so should who runs this`,
+    );
   }
   if (scan.foreignCount > 0) {
     const more = scan.foreignCount - scan.foreign.length;

@@ -181,7 +181,7 @@ function unowned(path: string, scan: Scan): UnownedRepository {
 
 function judgeState(state: string, problems: Findings, notices: Findings): void {
   const unreadable = unreadableResults(state);
-  for (const line of unreadable) problems.add("", "", `cannot read the result ${line}`);
+  for (const line of unreadable) problems.add("", "", `cannot read what a command left: ${line}`);
   if (unreadable.length > 0 || existsSync(join(state, "results"))) return;
   notices.add("", "", `no command has left a result in "${state}" yet: is it the right --state?`);
 }
