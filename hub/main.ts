@@ -1,15 +1,6 @@
 #!/usr/bin/env node
 /** `offsite-hub`, the agent that a hub runs. Built to one file, `dist/offsite-hub.mjs`. */
 import { Command, CommanderError } from "commander";
-import { drillCommand } from "./commands/drill.ts";
-import { listCommand } from "./commands/list.ts";
-import { metricsCommand } from "./commands/metrics.ts";
-import { migrateCommand } from "./commands/migrate.ts";
-import { mirrorCommand } from "./commands/mirror.ts";
-import { statusCommand } from "./commands/status.ts";
-import { triggerCommand } from "./commands/trigger.ts";
-import { pruneCommand } from "./commands/prune.ts";
-import { verifyCommand } from "./commands/verify.ts";
 import { messageOf, UsageError } from "./errors.ts";
 
 // So that what is to be cleaned up at the end is, and a child does not outlive its parent.
@@ -21,18 +12,32 @@ for (const [signal, number] of [
   process.on(signal, () => process.exit(128 + number));
 }
 
+/**
+ * The commands in the order in which help lists them. Only the one that is asked for is loaded: the
+ * start is most of a night with nothing new.
+ */
+const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  mirror: async () => (await import("./commands/mirror.ts")).mirrorCommand(),
+  verify: async () => (await import("./commands/verify.ts")).verifyCommand(),
+  prune: async () => (await import("./commands/prune.ts")).pruneCommand(),
+  drill: async () => (await import("./commands/drill.ts")).drillCommand(),
+  status: async () => (await import("./commands/status.ts")).statusCommand(),
+  list: async () => (await import("./commands/list.ts")).listCommand(),
+  trigger: async () => (await import("./commands/trigger.ts")).triggerCommand(),
+  metrics: async () => (await import("./commands/metrics.ts")).metricsCommand(),
+  migrate: async () => (await import("./commands/migrate.ts")).migrateCommand(),
+};
+
 const program = new Command("offsite-hub")
-  .description("Copies the hub's restic repositories to their offsite targets.")
-  .helpCommand(false)
-  .addCommand(mirrorCommand())
-  .addCommand(verifyCommand())
-  .addCommand(pruneCommand())
-  .addCommand(migrateCommand())
-  .addCommand(drillCommand())
-  .addCommand(statusCommand())
-  .addCommand(listCommand())
-  .addCommand(triggerCommand())
-  .addCommand(metricsCommand());
+  .description(
+    "Copies the hub's restic repositories to their offsite targets, and watches over both.",
+  )
+  .helpCommand(false);
+
+const wanted = Object.entries(COMMANDS).filter(([name]) => name === process.argv[2]);
+for (const [, load] of wanted.length > 0 ? wanted : Object.entries(COMMANDS)) {
+  program.addCommand(await load());
+}
 
 for (const command of [program, ...program.commands]) command.exitOverride();
 
