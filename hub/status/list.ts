@@ -4,7 +4,7 @@ import { forEachConcurrent } from "../concurrency.ts";
 import { recall } from "../mirror/shrinkage.ts";
 import type { Settings } from "../settings.ts";
 import { expectedOwner, scanRepository } from "./scan.ts";
-import { snapshotDetails, type SnapshotDetails } from "./snapshots.ts";
+import { DETAILS_MS, snapshotDetails, type SnapshotDetails } from "./snapshots.ts";
 
 /**
  * What `offsite-hub list --json` writes, and the capability `backup-list` answers. It changes only
@@ -54,8 +54,9 @@ export interface ListOptions {
 /** Lists the snapshots of hosts, from the hub's files and, where it has their passwords, with restic. */
 export async function list(options: ListOptions): Promise<ListReport> {
   const found = new Map<string, HostList>();
+  const deadline = AbortSignal.timeout(DETAILS_MS);
   await forEachConcurrent(options.hosts, 2, async (host) => {
-    found.set(host, await listHost(host, options));
+    found.set(host, await listHost(host, options, deadline));
   });
   return {
     version: 1,
@@ -70,7 +71,11 @@ export async function list(options: ListOptions): Promise<ListReport> {
   };
 }
 
-async function listHost(host: string, options: ListOptions): Promise<HostList> {
+async function listHost(
+  host: string,
+  options: ListOptions,
+  deadline: AbortSignal,
+): Promise<HostList> {
   const { manifest, settings, repositories, state, restic } = options;
   const directory = join(repositories, host);
   const scan = scanRepository(directory, expectedOwner(repositories, directory));
@@ -83,6 +88,7 @@ async function listHost(host: string, options: ListOptions): Promise<HostList> {
       : undefined,
     state,
     restic,
+    deadline,
   });
   const held = Object.keys(manifest.targets).map(
     (target) => [target, recall(join(state, "snapshots", target, `${host}.json`))] as const,

@@ -55,9 +55,13 @@ export interface DetailsOptions {
   readonly passwordFile: string | undefined;
   readonly state: string;
   readonly restic: string;
+  /** Ends the asking, of this host and of others. */
+  readonly deadline: AbortSignal;
 }
 
-const TIMEOUT_MS = 20_000;
+/** How long to ask about all hosts together: a capability's caller gives up after 30 seconds. */
+export const DETAILS_MS = 20_000;
+
 const cacheSchema = z.object({
   version: z.literal(1),
   snapshots: z.record(z.string(), detailsSchema),
@@ -75,6 +79,13 @@ export async function snapshotDetails(options: DetailsOptions): Promise<Details>
     const { found, problem } = await ask(options, readPassword(passwordFile));
     if (found.size > 0) remember(options.state, path, found);
     const snapshots = new Map([...known.snapshots, ...found]);
+    if (options.deadline.aborted) {
+      return {
+        ...known,
+        snapshots,
+        notice: `${lacking}: no time was left for restic; run it again`,
+      };
+    }
     if (problem !== undefined) return { ...known, snapshots, problem };
     const unreadable = [...ids].filter((id) => !snapshots.has(id) && isThere(options, id));
     if (unreadable.length === 0) return { ...known, snapshots };
@@ -90,21 +101,20 @@ export async function snapshotDetails(options: DetailsOptions): Promise<Details>
 
 /** @throws UsageError where restic cannot be started. */
 async function ask(
-  { directory, ids, restic }: DetailsOptions,
+  { directory, ids, restic, deadline }: DetailsOptions,
   password: string,
 ): Promise<{ found: Map<string, SnapshotDetails>; problem?: string }> {
-  const signal = AbortSignal.timeout(TIMEOUT_MS);
+  if (deadline.aborted) return { found: new Map() };
   const { exitCode, stdout, problem } = await runRestic({
     program: restic,
     repository: directory,
     password,
     args: ["snapshots", "--json", "--no-lock", "--no-cache"],
-    signal,
+    signal: deadline,
   });
   const found = parse(stdout, ids);
   if (exitCode === 0) return { found };
-  const why = signal.aborted ? `no answer within ${TIMEOUT_MS / 1000} s` : problem;
-  return { found, problem: `restic cannot read its snapshots: ${why}` };
+  return { found, problem: `restic cannot read its snapshots: ${problem}` };
 }
 
 /** One that was forgotten meanwhile is no longer there. */

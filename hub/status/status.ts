@@ -9,7 +9,7 @@ import { Findings } from "./findings.ts";
 import { judgeHost } from "./host.ts";
 import type { HostStatus, StatusReport, Thresholds, UnownedRepository } from "./report.ts";
 import { expectedOwner, scanRepository, type Scan } from "./scan.ts";
-import { snapshotDetails, type Details } from "./snapshots.ts";
+import { DETAILS_MS, snapshotDetails, type Details } from "./snapshots.ts";
 import { judgeTarget, type HostAtHub } from "./target.ts";
 
 /** What to report on. */
@@ -26,6 +26,8 @@ export interface StatusOptions {
   /** Tells the generations in use; not needed. */
   readonly credentials: HubCredentials | undefined;
   readonly now: Date;
+  /** How long restic may take for all hosts together, in milliseconds. */
+  readonly detailsMs?: number;
 }
 
 const DAY = 86_400;
@@ -114,6 +116,7 @@ async function gather(options: StatusOptions): Promise<Gathered[]> {
     return { host, user, directory, owner, scan: scanRepository(directory, owner) };
   });
   const details = new Map<string, Details>();
+  const deadline = AbortSignal.timeout(options.detailsMs ?? DETAILS_MS);
   await forEachConcurrent(all, AT_A_TIME, async ({ host, directory, scan }) => {
     const found = await snapshotDetails({
       host,
@@ -124,6 +127,7 @@ async function gather(options: StatusOptions): Promise<Gathered[]> {
         : undefined,
       state,
       restic,
+      deadline,
     });
     details.set(host, found);
   });

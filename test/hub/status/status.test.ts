@@ -226,6 +226,16 @@ describe("status", () => {
     expect(report.hosts.q?.outcome).toBe("ok");
   });
 
+  it("does without the details when restic takes too long", async () => {
+    world.settings = { passwordFiles: { q: passwordFile(world) } };
+    const slow = join(world.root, "restic");
+    writeFileSync(slow, "#!/bin/sh\nexec sleep 600\n", { mode: 0o755 });
+    const report = await look(world, { restic: slow, detailsMs: 200 });
+    expect(report.problems).toEqual([]);
+    expect(report.notices.join()).toMatch(/^q: no details .* no time was left/);
+    expect(report.hosts.q).toMatchObject({ outcome: "ok", snapshots: 2 });
+  });
+
   it("takes no file for a snapshot that restic cannot read, however new it is", async () => {
     world.settings = { passwordFiles: { q: passwordFile(world) } };
     const good = (await look(world)).hosts.q?.lastBackup?.snapshot;
