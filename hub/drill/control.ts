@@ -90,8 +90,9 @@ async function breakAll(bench: Bench): Promise<void> {
     now: Date.now(),
   });
   await copySnapshots(bench, source, snapshots);
-  // Broken on an unbroken copy, or it would be no control.
-  const restored = await restoreCopy(bench);
+  // It must pass on the unbroken copy, or its failing on a broken one shows nothing.
+  const copied = await listSnapshots(openCopy(bench));
+  const restored = await restoreCopy(bench, copied);
   const checks = new Checks(checkOptions(inputs, target, host), scratch);
   try {
     const good = await checks.run(restored);
@@ -110,7 +111,7 @@ async function breakAll(bench: Bench): Promise<void> {
   for (const damage of PACK_DAMAGES) {
     await whileBroken(pack, damage, () =>
       mustFail(bench, `a pack of the repository, ${damage.what}`, async () => {
-        await restoreCopy(bench);
+        await restoreCopy(bench, copied);
         return undefined;
       }),
     );
@@ -145,9 +146,8 @@ async function copySnapshots(
   if (copied.exitCode !== 0) throw new DrillError(`restic copy failed: ${copied.problem}`);
 }
 
-/** Restores the copy as a drill does; what was restored before is removed. */
-async function restoreCopy({ options, scratch, copy, password }: Bench): Promise<string> {
-  const repository = new ReadOnlyRepository({
+function openCopy({ options, scratch, copy, password }: Bench): ReadOnlyRepository {
+  return new ReadOnlyRepository({
     url: copy,
     password,
     restic: options.inputs.restic,
@@ -155,9 +155,14 @@ async function restoreCopy({ options, scratch, copy, password }: Bench): Promise
     cache: scratch.fresh("cache"),
     entrances: [{ age: "restore", env: {} }],
   });
-  const restored = scratch.fresh("restored");
-  for (const { id } of await listSnapshots(repository)) {
-    await restoreSnapshot(repository, id, scratch, restored);
+}
+
+/** Restores the copy as a drill does; what was restored before is removed. */
+async function restoreCopy(bench: Bench, snapshots: readonly Snapshot[]): Promise<string> {
+  const repository = openCopy(bench);
+  const restored = bench.scratch.fresh("restored");
+  for (const { id } of snapshots) {
+    await restoreSnapshot(repository, id, bench.scratch, restored);
   }
   return restored;
 }

@@ -43,7 +43,7 @@ export type Meaning =
   | { readonly kind: "other" };
 
 const NAME = String.raw`("(?:[^"]|"")+"|[\w$]+)`;
-const CONNECT = /^\\connect (?:-reuse-previous=on )?(.+?)\s*$/;
+const CONNECT = /^\\connect (?:-reuse-previous=on )?("(?:[^"]|"")+"|\S+)\s*$/;
 const EXTENSION = new RegExp(
   `^CREATE EXTENSION (?:IF NOT EXISTS )?${NAME}(?: WITH SCHEMA ${NAME})?`,
 );
