@@ -11,12 +11,7 @@ import { UsageError } from "../errors.ts";
 import { counted } from "../format.ts";
 import { lockRepository, type Patience } from "../locks.ts";
 import { ownerOf, readPassword, type Account } from "../restic.ts";
-import {
-  listSnapshots,
-  ownedRepository,
-  reasonOf,
-  type OwnedRepository,
-} from "../restic-repository.ts";
+import { ownedRepository, reasonOf, type OwnedRepository } from "../restic-repository.ts";
 import { readHistory, readTrusted, unusual, writeHistory, writeTrusted } from "./notes.ts";
 import { findStrangers } from "./ownership.ts";
 import {
@@ -27,9 +22,10 @@ import {
   snapshotNames,
   type Policy,
 } from "./plan.ts";
+import { incomplete, readSnapshots } from "./read-snapshots.ts";
 import type { HostPruneReport } from "./report.ts";
 import { clearStaleLocks } from "./restic-locks.ts";
-import { DAY_MS, shown, type Snapshot } from "./snapshot.ts";
+import { DAY_MS, type Snapshot } from "./snapshot.ts";
 
 /** How a host is pruned. */
 export interface HostPruneOptions {
@@ -180,39 +176,6 @@ async function pruneLocked(
   }
   writeHistory(state, host, { ...history, unfinished: false });
   report.outcome = "pruned";
-}
-
-/** Anybody who may append can write a snapshot of data that is not there. */
-function incomplete(snapshots: readonly Snapshot[], problem: string): string {
-  const broken = snapshots.find(({ tree }) => tree !== "" && problem.includes(tree));
-  if (broken === undefined) return "";
-  return (
-    `. The snapshot ${shown(broken)} refers to it: where it is of no use, remove it with ` +
-    `\`restic forget ${broken.id.slice(0, 8)}\` as the repository's owner`
-  );
-}
-
-async function readSnapshots(
-  repository: OwnedRepository,
-  names: readonly string[],
-): Promise<Snapshot[]> {
-  let snapshots: Snapshot[];
-  try {
-    snapshots = await listSnapshots((args) => repository.run(args));
-  } catch (error) {
-    throw new Error("cannot read the snapshots, so nothing was removed", { cause: error });
-  }
-  // One that came since is of no consequence: it is kept, being new.
-  const read = new Set(snapshots.map(({ id }) => id));
-  const unread = names.filter((name) => !read.has(name));
-  if (unread.length > 0) {
-    const few = unread.slice(0, 3).map((name) => `snapshots/${name}`);
-    throw new Error(
-      `${counted(unread.length, "file")} cannot be read as a snapshot, so nothing was removed: ${few.join(", ")}. ` +
-        "Rot, or written by somebody without the right key: look, then move them away",
-    );
-  }
-  return snapshots;
 }
 
 /** Whom the operator trusts; what is new is remembered, what is gone is forgotten. */

@@ -134,12 +134,16 @@ describe("prune of a repository in which a thief may append", () => {
   it("removes nothing where a file cannot be read as a snapshot, and names it", async () => {
     world = await OwnedWorld.make(["q"]);
     world.days("q", 20);
-    const name = world.junk("q", 200);
-    const run = await world.prune("--allow-removal");
-    expect(run.exitCode).toBe(1);
-    expect(hostOf(run, "q").errors.join()).toContain("nothing was removed");
-    expect(hostOf(run, "q").errors.join()).toContain(name.slice(0, 8));
-    expect(world.snapshotsOf("q")).toHaveLength(21);
+    // Over so short a one, restic crashes.
+    for (const bytes of [200, 8]) {
+      const name = world.junk("q", bytes);
+      const run = await world.prune("--allow-removal");
+      expect(run.exitCode).toBe(1);
+      const [error = ""] = hostOf(run, "q").errors;
+      expect(error).toContain("nothing was removed");
+      expect(error).toContain(`snapshots/${name}`);
+    }
+    expect(world.snapshotsOf("q")).toHaveLength(22);
   });
 });
 
