@@ -8,8 +8,21 @@
 }:
 let
   root = ../..;
-  package = lib.importJSON (root + "/package.json");
+  given = lib.importJSON (root + "/package.json");
   lock = lib.importJSON (root + "/package-lock.json");
+
+  # Of what is linked from this repository the agent needs nothing.
+  linked = [ "@pulumi/b2" ];
+  unlinked = package: package // { dependencies = removeAttrs package.dependencies linked; };
+  package = unlinked given;
+  needed =
+    removeAttrs lock.packages [
+      "node_modules/@pulumi/b2"
+      "sdks/b2"
+    ]
+    // {
+      "" = unlinked lock.packages."";
+    };
 
   # The lock file names no place to download from, so that everybody may use a registry of their own;
   # importNpmLock wants one. Its integrity hashes hold wherever a package comes from.
@@ -36,6 +49,7 @@ buildNpmPackage {
       (root + "/package-lock.json")
       (root + "/tsconfig.json")
       (root + "/config")
+      (root + "/credentials")
       (root + "/hub")
       (root + "/sdks")
       (root + "/tools")
@@ -44,8 +58,9 @@ buildNpmPackage {
 
   npmDeps = importNpmLock {
     npmRoot = root;
+    inherit package;
     packageLock = lock // {
-      packages = lib.mapAttrs resolve lock.packages;
+      packages = lib.mapAttrs resolve needed;
     };
   };
   inherit (importNpmLock) npmConfigHook;

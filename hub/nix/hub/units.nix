@@ -42,8 +42,10 @@ let
       wants = [ "network-online.target" ];
       after = [ "network-online.target" ] ++ after;
       onFailure = lib.optionals measured metrics ++ offsite.onFailure;
-      onSuccess = lib.optionals measured metrics;
-      unitConfig.RequiresMountsFor = [ manifest.hub.repositories ];
+      unitConfig = {
+        RequiresMountsFor = [ manifest.hub.repositories ];
+      }
+      // lib.optionalAttrs (measured && metrics != [ ]) { OnSuccess = metrics; };
       # A run goes on over a deployment: the next one uses what is new.
       restartIfChanged = false;
       serviceConfig =

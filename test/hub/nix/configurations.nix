@@ -18,9 +18,8 @@ let
     drhorrible = passwordFile;
     ursula = passwordFile;
   };
-in
-{
-  hub = evaluate [
+  # Drills take their time: each is of one host alone.
+  hubDrilling = host: evaluate [
     stub.agenix
     hub
     client
@@ -34,11 +33,10 @@ in
           enable = true;
           server.listenAddress = hubAddress;
           inherit passwordFiles;
-          # It takes its time.
           drill.extraArgs = [
             "--from"
             "cloud"
-            "drhorrible"
+            host
           ];
         };
         client = {
@@ -48,6 +46,10 @@ in
       };
     }
   ];
+in
+{
+  hub = hubDrilling "drhorrible";
+  hubAgain = hubDrilling "ursula";
   host = evaluate [
     stub.agenix
     client

@@ -20,7 +20,6 @@ const serviceSchema = z.object({
   requires: strings,
   wantedBy: strings,
   onFailure: strings,
-  onSuccess: strings,
   unitConfig: settings,
   restartIfChanged: z.boolean(),
   restartTriggers: strings,

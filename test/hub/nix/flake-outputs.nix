@@ -36,6 +36,7 @@ in
   overlay = (outputs.overlays.default pkgs { }).offsite-hub.pname;
   inherit (package) pname version;
   main = package.meta.mainProgram;
+  sources = package.src.paths;
   packages = builtins.attrValues (
     builtins.mapAttrs (place: entry: {
       inherit place;

@@ -29,6 +29,7 @@ export class House {
     previous: randomBytes(16).toString("hex"),
   };
   #hub: Machine | undefined;
+  #hubAgain: Machine | undefined;
   #host: Machine | undefined;
   #port = 0;
   #database: ChildProcess | undefined;
@@ -47,6 +48,7 @@ export class House {
       passwordFile: "/run/secrets/restic-password",
     });
     this.#hub = new Machine(join(this.world.root, HUB), "hub", evaluation);
+    this.#hubAgain = new Machine(join(this.world.root, HUB), "hubAgain", evaluation);
     this.#host = new Machine(join(this.world.root, HOST), "host", evaluation);
     // A hub that does not answer is asked once.
     this.host.environment.OFFSITE_RETRIES = "0";
@@ -57,6 +59,11 @@ export class House {
   /** The hub's machine. */
   get hub(): Machine {
     return built(this.#hub);
+  }
+
+  /** The hub's machine, where drills are of the hub itself, which has no database. */
+  get hubAgain(): Machine {
+    return built(this.#hubAgain);
   }
 
   /** The host's machine. */

@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { build } from "esbuild";
 import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { settingsSchema } from "../../../hub/settings.ts";
@@ -120,14 +121,14 @@ describe("the hub's units", () => {
       "offsite-verify",
       "offsite-drill",
     ]) {
-      const { onFailure, onSuccess } = service("hub", unit);
+      const { onFailure, unitConfig } = service("hub", unit);
       expect(onFailure).toEqual(["offsite-metrics.service", "notify@%n.service"]);
-      expect(onSuccess).toEqual(["offsite-metrics.service"]);
+      expect(unitConfig.OnSuccess).toEqual(["offsite-metrics.service"]);
     }
     expect(service("hub", "restic-rest-server").onFailure).toEqual(["notify@%n.service"]);
     expect(service("hub", "restic-backups-offsite").onFailure).toEqual(["notify@%n.service"]);
     expect(system("sops").services["offsite-metrics"]).toBeUndefined();
-    expect(service("sops", "offsite-prune").onSuccess).toEqual([]);
+    expect(service("sops", "offsite-prune").unitConfig).not.toHaveProperty("OnSuccess");
   });
 
   it("give the agent the settings that it has by default", () => {
@@ -317,22 +318,52 @@ describe("evaluation ends", () => {
 });
 
 describe("the flake", () => {
-  it("exports the modules and the agent, built from what the lock file pins", async () => {
-    const file = join(import.meta.dirname, "flake-outputs.nix");
-    const { value } = await valueOf(file, {});
-    const outputs = value as {
-      modules: Record<string, string>;
-      packages: { place: string; resolved: string; integrity: string; link: boolean }[];
-    };
+  interface Outputs {
+    readonly modules: Record<string, string>;
+    readonly sources: string[];
+    readonly packages: readonly { place: string; resolved: string; integrity: string }[];
+  }
+  let outputs: Outputs;
+
+  beforeAll(async () => {
+    const { value } = await valueOf(join(import.meta.dirname, "flake-outputs.nix"), {});
+    outputs = value as Outputs;
+  });
+
+  it("exports the modules, and the agent for two systems and as an overlay", () => {
     expect(outputs).toMatchObject({
       systems: ["aarch64-linux", "x86_64-linux"],
       overlay: "offsite-hub",
       main: "offsite-hub",
     });
-    for (const path of Object.values(outputs.modules)) readFileSync(path);
     expect(Object.keys(outputs.modules)).toEqual(["backup-client", "backup-hub"]);
+    for (const path of Object.values(outputs.modules)) readFileSync(path);
+  });
+
+  it("builds the agent from all the sources that it is made of", async () => {
+    const project = join(import.meta.dirname, "../../..");
+    const { metafile } = await build({
+      entryPoints: [join(project, "hub/main.ts"), join(project, "tools/build.ts")],
+      absWorkingDir: project,
+      bundle: true,
+      platform: "node",
+      packages: "external",
+      format: "esm",
+      outdir: join(root, "agent"),
+      write: false,
+      metafile: true,
+    });
+    const inputs = Object.keys(metafile.inputs);
+    expect(inputs.length).toBeGreaterThan(50);
+    const taken = (input: string) =>
+      outputs.sources.some((source) => join(project, input).startsWith(`${source}/`));
+    expect(inputs.filter((input) => !taken(input))).toEqual([]);
+  });
+
+  it("builds it with the packages that the lock file pins, each with a place to get it from", () => {
     const remote = outputs.packages.filter(({ integrity }) => integrity !== "");
     expect(remote.length).toBeGreaterThan(100);
+    expect(outputs.packages.filter(({ resolved }) => resolved !== "")).toEqual(remote);
     const places = remote.filter(({ place }) =>
       /node_modules\/(zod|@esbuild\/linux-x64)$/.test(place),
     );
@@ -340,6 +371,5 @@ describe("the flake", () => {
       "https://registry.npmjs.org/@esbuild/linux-x64/-/linux-x64",
       "https://registry.npmjs.org/zod/-/zod",
     ]);
-    expect(remote.filter(({ resolved }) => resolved === "")).toEqual([]);
   });
 });

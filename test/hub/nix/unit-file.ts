@@ -7,7 +7,7 @@ type Settings = Service["serviceConfig"];
 export function unitFiles({ services, timers, sockets }: System): Record<string, string> {
   const files: Record<string, string> = {};
   for (const [name, service] of Object.entries(services)) {
-    const { description, after, wants, requires, onFailure, onSuccess, unitConfig } = service;
+    const { description, after, wants, requires, onFailure, unitConfig } = service;
     const environment = Object.entries(service.environment).map(([key, value]) =>
       JSON.stringify(`${key}=${value}`),
     );
@@ -15,7 +15,7 @@ export function unitFiles({ services, timers, sockets }: System): Record<string,
       section("Unit", {
         Description: description === "" ? name : description,
         ...each({ After: after, Wants: wants, Requires: requires }),
-        ...each({ OnFailure: onFailure, OnSuccess: onSuccess }),
+        ...each({ OnFailure: onFailure }),
         ...unitConfig,
       }) + section("Service", { Environment: environment, ...service.serviceConfig });
   }

@@ -203,7 +203,7 @@ describe("the hub", () => {
   });
 
   it("notices a copy that was broken on purpose", async () => {
-    await succeeds(house.hub, "offsite-drill-control");
+    await succeeds(house.hubAgain, "offsite-drill-control");
     await repositoriesAre("+w");
   });
 

@@ -43,7 +43,6 @@ let
         requires
         wantedBy
         onFailure
-        onSuccess
         unitConfig
         restartIfChanged
         restartTriggers

@@ -125,7 +125,12 @@ rec {
   getExe = package: "${package}/bin/${package.meta.mainProgram}";
   fileset = {
     unions = paths: map (path: assert builtins.pathExists path; path) paths;
-    toSource = { root, fileset }: "${toString root}";
+    toSource =
+      { root, fileset }:
+      {
+        outPath = toString root;
+        paths = map toString fileset;
+      };
   };
   licenses.mit = "MIT";
 }

@@ -12,14 +12,16 @@ let
   strings = option (types.listOf types.str) [ ];
   settings = option (types.attrsOf types.unitOption) { };
   maybe = type: option (types.nullOr type) null;
+  units = option (types.listOf (
+    types.strMatching "[a-zA-Z0-9@%:_.\\-]+[.](service|socket|mount|target|path|timer)"
+  )) [ ];
   unit = {
     description = option types.str "";
-    after = strings;
-    wants = strings;
-    requires = strings;
-    wantedBy = strings;
-    onFailure = strings;
-    onSuccess = strings;
+    after = units;
+    wants = units;
+    requires = units;
+    wantedBy = units;
+    onFailure = units;
     unitConfig = settings;
   };
   service = unit // {

@@ -40,6 +40,8 @@ rec {
   port = plain "port" (value: isInt value && value >= 0 && value < 65536);
   numbers.nonnegative = plain "nonnegative number" (value: isNumber value && value >= 0);
   numbers.positive = plain "positive number" (value: isNumber value && value > 0);
+  strMatching =
+    pattern: plain "string matching ${pattern}" (value: isString value && builtins.match pattern value != null);
   path = plain "absolute path" (
     value: isPath value || isDerivation value || (isString value && substring 0 1 value == "/")
   );
@@ -129,7 +131,7 @@ rec {
         (plain "anything" (_: true)).merge loc values;
   };
 
-  # A setting of a unit: several definitions of a list become one.
+  # A setting of a unit: several definitions become one list where all are lists.
   unitOption =
     let
       atom = oneOf [
@@ -138,16 +140,12 @@ rec {
         str
         path
       ];
-      toList = value: if isList value then value else [ value ];
     in
     {
       name = "systemd option";
       check = value: atom.check value || (isList value && all atom.check value);
       merge =
         loc: values:
-        if length values > 1 && any isList values then
-          concatLists (map toList values)
-        else
-          (plain "systemd option" (_: true)).merge loc values;
+        if all isList values then concatLists values else (plain "systemd option" (_: true)).merge loc values;
     };
 }
