@@ -24,3 +24,8 @@ export function duration(seconds: number): string {
 export function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }
+
+/** Text that others chose, as names of files are, must not steer a terminal: `?` for what is none. */
+export function printable(text: string): string {
+  return text.replaceAll(/\p{C}/gu, "?");
+}

@@ -2,6 +2,7 @@
  * What the commands say. One line a message; under systemd each has its priority in front, so that
  * `journalctl -p` and its colours work (sd-daemon(3)).
  */
+import { printable } from "./format.ts";
 
 const PRIORITIES = { error: "<3>", warning: "<4>", notice: "<5>", info: "<6>" } as const;
 
@@ -52,5 +53,5 @@ export class Output {
 }
 
 function oneLine(text: string): string {
-  return text.trim().replaceAll(/\s*\n\s*/g, " ");
+  return printable(text.trim().replaceAll(/\s*\n\s*/g, " "));
 }

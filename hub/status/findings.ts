@@ -1,3 +1,5 @@
+import { printable } from "../format.ts";
+
 /** Collects what is to be told, so that what concerns many hosts alike is one line. */
 export class Findings {
   readonly #groups = new Map<string, { place: string; hosts: string[]; message: string }>();
@@ -19,11 +21,6 @@ export class Findings {
       printable([place, hosts.join(", "), message].filter((part) => part !== "").join(": ")),
     );
   }
-}
-
-/** Names of files, which others chose, are part of messages; they must not steer a terminal. */
-export function printable(text: string): string {
-  return text.replaceAll(/\p{C}/gu, "?");
 }
 
 /** A time as people read it, in UTC: `2026-08-30 02:00 UTC`. */

@@ -1,7 +1,7 @@
 /** Reports as tables for people: plain text, times in UTC. */
 import Table from "cli-table3";
-import { duration, size } from "../format.ts";
-import { age, printable, when } from "./findings.ts";
+import { duration, printable, size } from "../format.ts";
+import { age, when } from "./findings.ts";
 import type { HostList } from "./list.ts";
 import type { HostAtTarget, RunStatus, StatusReport } from "./report.ts";
 
