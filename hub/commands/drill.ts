@@ -50,6 +50,9 @@ async function run(names: string[], options: Options): Promise<void> {
   const hosts = pick("host", names, Object.keys(inputs.manifest.hosts));
   const targets = pick("target", options.from ?? [], Object.keys(inputs.manifest.targets));
   refuseMixtures(names, options);
+  for (const host of strangersIn(inputs)) {
+    output.warning(`the settings have checks of "${host}", which is no host of the manifest`);
+  }
   const scratch = options.scratch ?? inputs.settings.drill.scratch ?? defaultScratch();
   if (options.thief === true) {
     await rehearseThefts(inputs, targets, scratch, output);
@@ -74,6 +77,13 @@ async function run(names: string[], options: Options): Promise<void> {
   }
   output.report(options.control === true ? { controls } : { drills });
   if ([...drills, ...controls].some(({ outcome }) => outcome === "failed")) process.exitCode = 1;
+}
+
+/** Hosts that the settings of drills name and the manifest does not: a slip, or one that left. */
+function strangersIn({ settings, manifest }: Inputs): string[] {
+  const { checks, ignore } = settings.drill;
+  const named = new Set([...Object.keys(checks), ...Object.keys(ignore)]);
+  return [...named].filter((host) => !(host in manifest.hosts));
 }
 
 function refuseMixtures(names: readonly string[], options: Options): void {

@@ -81,7 +81,7 @@ export async function restoreSnapshot(
 }
 
 async function restore(repository: ReadOnlyRepository, args: readonly string[]): Promise<void> {
-  const result = await repository.run(["restore", ...args], () => undefined);
+  const result = await repository.run(["restore", "--quiet", ...args]);
   if (result.exitCode === 0) return;
   const what = result.complaints.slice(0, SHOWN).join("; ");
   throw new DrillError(`restic restore failed: ${what === "" ? result.problem : what}`);

@@ -75,7 +75,10 @@ export function chooseSnapshots(
   for (const snapshot of own.length > 0 ? own : past) {
     const group = JSON.stringify([...snapshot.paths].sort());
     const known = newest.get(group);
-    if (known === undefined || known.time < snapshot.time) newest.set(group, snapshot);
+    // As moments, since each has its own time zone.
+    if (known === undefined || Date.parse(known.time) < Date.parse(snapshot.time)) {
+      newest.set(group, snapshot);
+    }
   }
   const chosen = [...newest.values()].sort((a, b) => Date.parse(a.time) - Date.parse(b.time));
   const last = chosen.at(-1);

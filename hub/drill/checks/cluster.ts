@@ -230,5 +230,9 @@ function serve(
   });
   child.stdin.on("error", () => undefined);
   child.on("error", () => undefined);
+  // Before its folder is removed.
+  const stop = (): void => void child.stdin.destroy();
+  process.prependListener("exit", stop);
+  child.on("exit", () => process.off("exit", stop));
   return child;
 }

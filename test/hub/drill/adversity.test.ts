@@ -43,13 +43,13 @@ afterAll(async () => {
 /** Ends with the tests' process in its arguments, to be told from others'. */
 const SLEEP = `60.${process.pid}`;
 
-/** The processes of checks that wait. */
-function sleepers(): number[] {
+/** The processes with this in their command lines: of checks that wait, of PostgreSQL. */
+function processesOf(text: string): number[] {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
     .filter((pid) => {
       try {
-        return readFileSync(`/proc/${pid}/cmdline`, "utf8").startsWith(`sleep\0${SLEEP}`);
+        return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(text);
       } catch {
         return false;
       }
@@ -58,11 +58,11 @@ function sleepers(): number[] {
 }
 
 /** Starts a drill whose own check waits, and gives it back once all is restored. */
-async function startWaiting() {
+async function startWaiting(ignore = ["/"]) {
   const flag = join(world.root, "waiting");
   rmSync(flag, { force: true });
   const command: [string, ...string[]] = ["sh", "-c", `echo > ${flag}; sleep ${SLEEP} & wait`];
-  world.setDrill({ checks: { [HOST]: [{ name: "wait", command }] }, ignore: { [HOST]: ["/"] } });
+  world.setDrill({ checks: { [HOST]: [{ name: "wait", command }] }, ignore: { [HOST]: ignore } });
   const run = world.startDrill();
   while (!existsSync(flag)) await setTimeout(20);
   // Not the promise itself, which would be awaited.
@@ -71,19 +71,21 @@ async function startWaiting() {
 
 describe("a drill", () => {
   it("leaves nothing behind when it is told to end", async () => {
-    const { run } = await startWaiting();
+    const { run } = await startWaiting([]);
     expect(readdirSync(world.scratch)).toHaveLength(1);
+    expect(processesOf(`${world.scratch}/`)).not.toEqual([]);
     run.kill("SIGTERM");
     expect((await run).exitCode).toBe(128 + 15);
     expect(readdirSync(world.scratch)).toEqual([]);
-    expect(sleepers()).toEqual([]);
+    expect(processesOf(`sleep\0${SLEEP}`)).toEqual([]);
+    while (processesOf(`${world.scratch}/`).length > 0) await setTimeout(20);
   });
 
   it("removes what a killed one left, and nothing of one that lives", async () => {
     const { run: killed } = await startWaiting();
     killed.kill("SIGKILL");
     await killed;
-    for (const pid of sleepers()) process.kill(pid);
+    for (const pid of processesOf(`sleep\0${SLEEP}`)) process.kill(pid);
     const [left] = readdirSync(world.scratch);
     expect(left).toBeDefined();
     const { run: alive } = await startWaiting();
