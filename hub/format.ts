@@ -29,3 +29,10 @@ export function counted(count: number, noun: string): string {
 export function printable(text: string): string {
   return text.replaceAll(/\p{C}/gu, "?");
 }
+
+const EXCERPT = 100;
+
+/** The beginning of a text that others chose, {@link printable}. */
+export function excerpt(text: string): string {
+  return printable(text).slice(0, EXCERPT);
+}

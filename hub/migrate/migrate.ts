@@ -1,8 +1,9 @@
 /** `offsite-hub migrate`: from one shared repository to private ones, host by host. */
 import { join, resolve } from "node:path";
 import { messageOf, UsageError } from "../errors.ts";
+import { excerpt } from "../format.ts";
 import type { Patience } from "../locks.ts";
-import { printable, type Snapshot } from "../prune/snapshot.ts";
+import type { Snapshot } from "../prune/snapshot.ts";
 import { ownerOf, readPassword } from "../restic.ts";
 import { migrateHost, type HostMigrateReport } from "./migrate-host.ts";
 import { openSource } from "./source.ts";
@@ -105,7 +106,7 @@ function sorted(
   if (absent.length > 0) {
     throw new UsageError(
       `--rename: the source has no snapshot of ${absent.map((name) => `"${name}"`).join(", ")}. ` +
-        `It has: ${[...names].sort().map(printable).join(", ")}`,
+        `It has: ${[...names].sort().map(excerpt).join(", ")}`,
     );
   }
   const found = new Map<string, Snapshot[]>();

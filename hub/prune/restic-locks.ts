@@ -6,9 +6,9 @@ import { lstatSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
+import { excerpt } from "../format.ts";
 import { isFileName } from "../repository/layout.ts";
 import type { OwnedRepository } from "../restic-repository.ts";
-import { printable } from "./snapshot.ts";
 
 /** What became of the locks. */
 export interface LocksFound {
@@ -70,7 +70,7 @@ function isStale(lock: Lock | undefined, age: number): boolean {
 
 function describe(lock: Lock | undefined): string {
   if (lock === undefined) return "a lock that cannot be read";
-  return printable(`process ${lock.pid} of ${lock.username} on ${lock.hostname}`);
+  return excerpt(`process ${lock.pid} of ${lock.username} on ${lock.hostname}`);
 }
 
 async function readLock(repository: OwnedRepository, id: string): Promise<Lock | undefined> {

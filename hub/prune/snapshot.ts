@@ -116,8 +116,3 @@ export function byTime(a: Snapshot, b: Snapshot): number {
 export function shown(snapshot: Snapshot): string {
   return `${snapshot.id.slice(0, 8)} of ${snapshot.time.text.replace(/\.\d+/, "")}`;
 }
-
-/** What somebody else wrote, as it may be shown: a thief's host name must not steer a terminal. */
-export function printable(text: string): string {
-  return text.replaceAll(/[^\x20-\x7e]/g, "?").slice(0, 100);
-}
