@@ -185,6 +185,7 @@ in
     lib.mkMerge [
       {
         assertions = secrets.assertions ++ [
+          (secrets.sealedFor host.environment)
           {
             assertion = offsite.secrets != "none" || cfg.environmentFile != null;
             message = "services.offsite.secrets is \"none\": set services.offsite.client.environmentFile";

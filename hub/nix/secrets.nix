@@ -16,6 +16,12 @@ let
     .${secrets};
 in
 {
+  # What is wrong when a file of the bundle is sealed for another tool than the machine's.
+  sealedFor = path: {
+    assertion = secrets == "none" || lib.hasSuffix suffix path;
+    message = "services.offsite.secrets is \"${secrets}\", which opens files that end in ${suffix}, and the bundle has ${path}. Set seal.format in the stack's config, or the option, to the other";
+  };
+
   # The sealed form of a file of the bundle, given its path there without a suffix.
   sealed =
     path:

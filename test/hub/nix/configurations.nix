@@ -3,6 +3,7 @@
   programs,
   store,
   bundle,
+  sopsBundle ? bundle,
   hubAddress,
   passwordFile,
 }:
@@ -75,7 +76,7 @@ in
     {
       networking.hostName = "ursula";
       services.offsite = {
-        inherit bundle;
+        bundle = sopsBundle;
         secrets = "sops";
         metricsDirectory = null;
         hub = {
@@ -179,6 +180,7 @@ in
   ];
   # Imported, and not enabled.
   off = evaluate [
+    stub.agenix
     hub
     client
     { }

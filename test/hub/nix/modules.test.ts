@@ -14,10 +14,12 @@ let evaluation: Evaluation;
 
 beforeAll(async () => {
   bundle("bundle", { version: 1 });
+  bundle("sops", { version: 1 }, ".sops");
   evaluation = await evaluate(join(import.meta.dirname, "configurations.nix"), {
     programs: "/usr",
     store: join(root, "store"),
     bundle: join(root, "bundle"),
+    sopsBundle: join(root, "sops"),
     hubAddress: "127.0.0.1:8000",
     passwordFile: "/run/secrets/restic-password",
   });
@@ -26,10 +28,10 @@ beforeAll(async () => {
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
 /** Writes a bundle's manifest as it differs from a good one. */
-function bundle(name: string, more: Record<string, unknown>): string {
+function bundle(name: string, more: Record<string, unknown>, suffix = ".age"): string {
   const host = (host: string) => ({
     repository: `rest:https://backup.fort.example/${host}/`,
-    environment: `hosts/${host}.env.age`,
+    environment: `hosts/${host}.env${suffix}`,
   });
   const manifest = {
     hub: { host: "ursula", url: "https://backup.fort.example/", repositories: "/srv/restic" },
@@ -160,7 +162,7 @@ describe("the hub's server", () => {
     );
     expect(restartTriggers).toEqual([join(root, "bundle", "hub.htpasswd.age")]);
     expect(service("sops", "restic-rest-server").restartTriggers).toEqual([
-      join(root, "bundle", "hub.htpasswd.sops"),
+      join(root, "sops", "hub.htpasswd.sops"),
     ]);
     expect(system("hub").sockets["restic-rest-server"]?.listenStreams).toEqual(["127.0.0.1:8000"]);
     expect(system("hub").firewall).toEqual({});
@@ -172,6 +174,41 @@ describe("the hub's server", () => {
     expect(location?.proxyPass).toBe("http://100.64.0.1:8000");
     expect(location?.extraConfig).toContain("client_max_body_size 0;");
     expect(location?.extraConfig).toContain("allow 100.64.0.0/10;\ndeny all;");
+  });
+});
+
+describe("a host's backup", () => {
+  const unit = "restic-backups-offsite";
+
+  it("is daily within an hour, of /var/lib without containers and logs", () => {
+    expect(system("host").timers[unit]?.timerConfig).toEqual({
+      OnCalendar: "daily",
+      RandomizedDelaySec: "1h",
+      Persistent: true,
+    });
+    const texts = evaluation.files.map(({ text }) => text);
+    expect(texts).toContain("/var/lib/docker\n/var/lib/containers\n*.log");
+    expect(texts).toContain("/var/lib\n/run/restic-backups-offsite/dumps\n");
+    // What is on the hub alone does not go into the hub's backup.
+    expect(texts).toContain(
+      "/var/lib/docker\n/var/lib/containers\n*.log\n/srv/restic\n/var/lib/offsite-drill",
+    );
+  });
+
+  it("waits while the hub prunes, and is named as the manifest names the host", () => {
+    const { ExecStart } = service("host", unit).serviceConfig;
+    expect(String(ExecStart)).toContain("backup --host drhorrible --retry-lock 1h ");
+  });
+
+  it("may read everything, and do nothing else that root may", () => {
+    const { serviceConfig } = service("host", unit);
+    expect(serviceConfig).toMatchObject({
+      CapabilityBoundingSet: ["CAP_DAC_READ_SEARCH", "CAP_SETGID", "CAP_SETUID"],
+      RuntimeDirectoryMode: "0700",
+      ProtectSystem: "strict",
+      PrivateTmp: true,
+      ReadWritePaths: ["/var/lib/offsite-metrics", "-/var/lib/pocket-id"],
+    });
   });
 });
 
@@ -188,7 +225,7 @@ describe("secrets", () => {
       });
       expect(system("sops").sops[name]).toMatchObject({
         ...common,
-        sopsFile: join(root, "bundle", `${file}.sops`),
+        sopsFile: join(root, "sops", `${file}.sops`),
         format: "binary",
       });
     },
@@ -304,6 +341,17 @@ describe("evaluation ends", () => {
     ["no bundle", /services\.offsite\.bundle: not set\. Give the directory/],
   ])("at %s", async (mistake, message) => {
     expect(await refusal(mistake)).toMatch(message);
+  });
+
+  it("or the system is refused, at a bundle that is sealed for another tool", async () => {
+    const file = join(import.meta.dirname, "refused.nix");
+    const args = { mistake: "a bundle for another tool", bundle: join(root, "bundle") };
+    const { systems } = await evaluate(file, args);
+    expect(systems.machine?.refused).toEqual([
+      expect.stringMatching(
+        /"sops", which opens files that end in \.sops, .* hosts\/ursula\.env\.age/,
+      ),
+    ]);
   });
 
   it("at a manifest of another version, or none", async () => {

@@ -35,6 +35,18 @@ in
 {
   machine = {
     "as it should be" = offsite "ursula" client;
+    "a bundle for another tool" = evaluate [
+      stub.sops
+      ../../../hub/nix/backup-client.nix
+      client
+      {
+        networking.hostName = "ursula";
+        services.offsite = {
+          inherit bundle;
+          secrets = "sops";
+        };
+      }
+    ];
     "a host that the manifest does not have" = offsite "minos" client;
     "an option that does not exist" = offsite "ursula" (hub { mirrors = { }; });
     "a value of the wrong type" = offsite "ursula" (hub { overdueHours = "48"; });

@@ -105,6 +105,12 @@ rec {
   splitString = separator: text: filter isString (builtins.split (escapeRegex separator) text);
   escapeRegex = builtins.replaceStrings [ "." "$" "*" "+" ] [ "\\." "\\$" "\\*" "\\+" ];
   hasPrefix = prefix: text: builtins.substring 0 (builtins.stringLength prefix) text == prefix;
+  hasSuffix =
+    suffix: text:
+    let
+      rest = builtins.stringLength text - builtins.stringLength suffix;
+    in
+    rest >= 0 && builtins.substring rest (-1) text == suffix;
   toInt =
     text: if match "[0-9]+" text != null then builtins.fromJSON text else throw "not a number: ${text}";
   escapeShellArg =
