@@ -1,4 +1,12 @@
-import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { z } from "zod";
@@ -24,7 +32,7 @@ const SETTLE_MS = 100;
  */
 export async function takeLock(path: string): Promise<() => void> {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  const owner = self();
+  const owner = ownerOf(process.pid);
   const { token } = owner;
   const own = `${path}.${token}`;
   writeFileSync(own, JSON.stringify(owner), { mode: 0o600 });
@@ -49,13 +57,14 @@ export async function takeLock(path: string): Promise<() => void> {
 }
 
 /**
- * Writes a file that says, until this process ends, that it is there.
+ * Writes a file that says, until a process ends, that it is there.
  *
  * @param folder - where; the file's name is its own.
+ * @param pid - the process; this one unless it is given.
  * @returns takes the file away.
  */
-export function writeOwner(folder: string): () => void {
-  const owner = self();
+export function writeOwner(folder: string, pid = process.pid): () => void {
+  const owner = ownerOf(pid);
   const path = join(folder, owner.token);
   writeFileSync(path, JSON.stringify(owner), { mode: 0o600 });
   return releasing(path, owner.token);
@@ -67,9 +76,29 @@ export function isHeld(path: string): boolean {
   return owner !== undefined && isAlive(owner);
 }
 
-function self(): Owner {
-  const token = `${process.pid}-${Date.now().toString(36)}-${Math.random().toString(36).slice(2)}`;
-  return { pid: process.pid, started: startOf(process.pid) ?? "", token };
+/**
+ * Ends the processes that files of {@link writeOwner} name, at once, and takes the files away. A
+ * process that only has the number of one of them is left alone.
+ */
+export function endOwners(folder: string): void {
+  let names: string[];
+  try {
+    names = readdirSync(folder);
+  } catch {
+    return;
+  }
+  for (const name of names) {
+    const owner = readOwner(join(folder, name));
+    if (owner !== undefined && owner.started !== "" && startOf(owner.pid) === owner.started) {
+      process.kill(owner.pid, "SIGKILL");
+    }
+    rmSync(join(folder, name), { force: true });
+  }
+}
+
+function ownerOf(pid: number): Owner {
+  const token = `${pid}-${Date.now().toString(36)}-${Math.random().toString(36).slice(2)}`;
+  return { pid, started: startOf(pid) ?? "", token };
 }
 
 /** What this process holds, to be given back when it ends. */

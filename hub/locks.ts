@@ -5,7 +5,7 @@
 import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { isHeld, LockedError, takeLock, writeOwner } from "./lock.ts";
+import { endOwners, isHeld, LockedError, takeLock, writeOwner } from "./lock.ts";
 
 /** How long to wait for a lock that another process holds. */
 export interface Patience {
@@ -54,6 +54,19 @@ export async function lockTarget(
 ): Promise<() => void> {
   const path = join(state, "locks", "targets", `${target}.lock`);
   return await waiting(patience, () => takeLock(path));
+}
+
+/**
+ * The folder in which programs that work at a target for this agent are written down. When the
+ * agent is killed they may live on for a while.
+ */
+export function childrenOf(state: string, target: string): string {
+  return join(state, "locks", "targets", `${target}.children`);
+}
+
+/** Ends what a killed agent left working at a target. To be called by who has the target's lock. */
+export function endChildren(state: string, target: string): void {
+  endOwners(childrenOf(state, target));
 }
 
 function shareLock(path: string, readers: string): () => void {

@@ -130,6 +130,7 @@ export class Inputs {
       rcloneConfig: this.rcloneConfig,
       rclone: this.rclone,
       uploadLimitKiB,
+      state: this.state,
     });
   }
 }

@@ -2,7 +2,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Manifest } from "../../config/manifest.ts";
 import { messageOf, UsageError } from "../errors.ts";
-import { lockTarget, type Patience } from "../locks.ts";
+import { endChildren, lockTarget, type Patience } from "../locks.ts";
 import type { Progress } from "../progress.ts";
 import type { Retention } from "../settings.ts";
 import type { Target } from "../targets/target.ts";
@@ -73,7 +73,10 @@ async function guarded(
   let target: Target | undefined;
   try {
     target = make();
-    if (!options.dryRun) release = await lockTarget(options.state, name, options.patience);
+    if (!options.dryRun) {
+      release = await lockTarget(options.state, name, options.patience);
+      endChildren(options.state, name);
+    }
     return await mirrorTarget(target, {
       ...options,
       onHost: (host, report, errors) => options.onHost(name, host, report, errors),

@@ -1,5 +1,6 @@
 import type { HubCredentials, Manifest } from "../../config/manifest.ts";
 import { UsageError } from "../errors.ts";
+import { childrenOf } from "../locks.ts";
 import { RcloneTarget } from "./rclone.ts";
 import { RestServerTarget } from "./rest-server.ts";
 import type { Target } from "./target.ts";
@@ -16,6 +17,8 @@ export interface TargetOptions {
   readonly rclone: string;
   /** KiB a second and target; undefined for no limit. */
   readonly uploadLimitKiB: number | undefined;
+  /** The folder for locks; where it is left out, programs that are started are not written down. */
+  readonly state?: string;
 }
 
 /**
@@ -65,6 +68,7 @@ export function targetFromManifest(name: string, options: TargetOptions): Target
       program: options.rclone,
       config: options.rcloneConfig,
       uploadLimitKiB,
+      children: options.state === undefined ? undefined : childrenOf(options.state, name),
     });
   }
   throw new UsageError(`the target "${name}" is of a type that this version cannot mirror to`);

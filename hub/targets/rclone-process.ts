@@ -1,7 +1,9 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdirSync } from "node:fs";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
+import { writeOwner } from "../lock.ts";
 
 /** What one run of rclone came to. */
 export interface RcloneResult {
@@ -25,6 +27,8 @@ export interface RcloneOptions {
   readonly program: string;
   /** The rclone.conf that has the remotes. Secrets are in it alone, never in arguments. */
   readonly config: string;
+  /** Where processes that are given input are written down while they run; see `locks.ts`. */
+  readonly children?: string | undefined;
 }
 
 const ERRORS_KEPT = 5;
@@ -54,9 +58,12 @@ export async function runRclone(
   const closed = once(child, "close") as Promise<[number | null, NodeJS.Signals | null]>;
   const stop = (): void => void child.kill();
   process.on("exit", stop);
+  let release: (() => void) | undefined;
   // A program that ends early closes its input; its exit code says why.
   child.stdin.on("error", () => undefined);
   try {
+    // Before it is told what to do: without its input, it does nothing.
+    if (handlers.input !== undefined) release = writeDown(options.children, child.pid);
     const [[code, signal]] = await Promise.all([
       closed,
       eachLine(child.stdout, (line) => handlers.onLine?.(line)),
@@ -80,7 +87,14 @@ export async function runRclone(
     throw error;
   } finally {
     process.off("exit", stop);
+    release?.();
   }
+}
+
+function writeDown(folder: string | undefined, pid: number | undefined): (() => void) | undefined {
+  if (folder === undefined || pid === undefined) return undefined;
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  return writeOwner(folder, pid);
 }
 
 async function eachLine(stream: Readable, work: (line: string) => void): Promise<void> {

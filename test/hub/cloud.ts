@@ -1,5 +1,4 @@
 /** The B2 emulator as a world's cloud target. */
-import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
 import { startB2Emulator, type B2Emulator } from "../../sandbox/b2/index.ts";
@@ -100,8 +99,7 @@ export class Cloud {
   /** Brings a host's repository from the bucket to the world's `cloudData`, as it is now. */
   async fetch(host: string, ...args: string[]): Promise<void> {
     const to = join(this.#world.cloudData, host);
-    rmSync(to, { recursive: true, force: true });
-    await this.rclone("copy", host, to, ...args);
+    await this.rclone("sync", host, to, "--size-only", "--fast-list", ...args);
   }
 
   /** Brings a host's repository from the bucket, and has restic read and check all of it. */

@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { LockedError, takeLock } from "../../hub/lock.ts";
+import { endOwners, LockedError, takeLock, writeOwner } from "../../hub/lock.ts";
 
 let root: string;
 let path: string;
@@ -56,5 +56,21 @@ describe("takeLock", () => {
     (await takeLock(path))();
     writeFileSync(path, "");
     (await takeLock(path))();
+  });
+});
+
+describe("processes that a killed agent left", () => {
+  it("are ended, and none that only has the number of one", async () => {
+    const [left, other] = [0, 1].map(() => spawn("sleep", ["60"]));
+    if (left?.pid === undefined || other?.pid === undefined) throw new Error("no sleep");
+    writeOwner(root, left.pid);
+    const [file = ""] = readdirSync(root);
+    const owner = JSON.parse(readFileSync(join(root, file), "utf8")) as Record<string, unknown>;
+    writeFileSync(join(root, "another"), JSON.stringify({ ...owner, pid: other.pid }));
+    endOwners(root);
+    expect(await once(left, "exit")).toEqual([null, "SIGKILL"]);
+    expect(other.exitCode ?? other.signalCode).toBeNull();
+    expect(readdirSync(root)).toEqual([]);
+    other.kill();
   });
 });

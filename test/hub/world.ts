@@ -57,9 +57,11 @@ async function untilOpen(port: number): Promise<void> {
 
 let template: string | undefined;
 
-/** What a file of tests needs throughout; it goes with the last of them. */
+/** What a file of tests, or a soak, needs throughout; it goes with the last of them. */
 const shared = mkdtempSync(join(tmpdir(), "offsite-hub-test-"));
-afterAll(() => rmSync(shared, { recursive: true, force: true }));
+const clear = (): void => rmSync(shared, { recursive: true, force: true });
+if (process.env.VITEST === undefined) process.on("exit", clear);
+else afterAll(clear);
 
 function temporaryFolder(): string {
   return mkdtempSync(join(shared, "folder-"));
