@@ -1,12 +1,11 @@
 import { Command, InvalidArgumentError } from "commander";
 import { UsageError } from "../errors.ts";
-import { counted, duration } from "../format.ts";
+import { counted, duration, excerpt } from "../format.ts";
 import { pick } from "../input.ts";
 import type { HostMigrateReport } from "../migrate/migrate-host.ts";
 import { migrate, type MigrateReport } from "../migrate/migrate.ts";
 import { collect, Inputs, withCommonOptions, type CommonOptions } from "../options.ts";
 import { Output } from "../output.ts";
-import { printable } from "../prune/snapshot.ts";
 
 interface Options extends CommonOptions {
   readonly from: string;
@@ -100,7 +99,7 @@ function summary(report: HostMigrateReport): string {
 function closing(report: MigrateReport, output: Output): void {
   const list = (of: Record<string, number>): string =>
     Object.entries(of)
-      .map(([name, count]) => `${printable(name)} (${counted(count, "snapshot")})`)
+      .map(([name, count]) => `${excerpt(name)} (${counted(count, "snapshot")})`)
       .join(", ");
   if (Object.keys(report.unknown).length > 0) {
     output.warning(
