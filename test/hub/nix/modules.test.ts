@@ -1,11 +1,11 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { build } from "esbuild";
 import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { settingsSchema } from "../../../hub/settings.ts";
-import { evaluate, valueOf, type Evaluation, type Service, type System } from "./evaluate.ts";
+import { writeBundle } from "./bundle.ts";
+import { evaluate, type Evaluation, type Service, type System } from "./evaluate.ts";
 import { find } from "./programs.ts";
 import { unitFiles } from "./unit-file.ts";
 
@@ -13,8 +13,8 @@ const root = mkdtempSync(join(tmpdir(), "offsite-modules-"));
 let evaluation: Evaluation;
 
 beforeAll(async () => {
-  bundle("bundle", { version: 1 });
-  bundle("sops", { version: 1 }, ".sops");
+  writeBundle(join(root, "bundle"));
+  writeBundle(join(root, "sops"), {}, ".sops");
   evaluation = await evaluate(join(import.meta.dirname, "configurations.nix"), {
     programs: "/usr",
     store: join(root, "store"),
@@ -26,23 +26,6 @@ beforeAll(async () => {
 });
 
 afterAll(() => rmSync(root, { recursive: true, force: true }));
-
-/** Writes a bundle's manifest as it differs from a good one. */
-function bundle(name: string, more: Record<string, unknown>, suffix = ".age"): string {
-  const host = (host: string) => ({
-    repository: `rest:https://backup.fort.example/${host}/`,
-    environment: `hosts/${host}.env${suffix}`,
-  });
-  const manifest = {
-    hub: { host: "ursula", url: "https://backup.fort.example/", repositories: "/srv/restic" },
-    hosts: { drhorrible: host("drhorrible"), ursula: host("ursula") },
-    targets: { cloud: { type: "b2" }, peer: { type: "rest-server" } },
-    ...more,
-  };
-  mkdirSync(join(root, name));
-  writeFileSync(join(root, name, "offsite.json"), JSON.stringify(manifest));
-  return join(root, name);
-}
 
 function system(name: string): System {
   const found = evaluation.systems[name];
@@ -312,112 +295,5 @@ describe("a system", () => {
     ]);
     for (const name of ["hub", "host", "sops", "sealed"]) expect(system(name).refused).toEqual([]);
     expect(system("sealed").warnings).toEqual([expect.stringContaining('"ursula" have none')]);
-  });
-});
-
-describe("evaluation ends", () => {
-  const refusal = async (mistake: string, directory = join(root, "bundle")) => {
-    const file = join(import.meta.dirname, "refused.nix");
-    return await valueOf(file, { mistake, bundle: directory }).then(
-      () => "",
-      (error: unknown) => (error as Error).message,
-    );
-  };
-
-  it("with nothing but what is wrong", async () => {
-    expect(await refusal("as it should be")).toBe("");
-  });
-
-  it.each([
-    [
-      "a host that the manifest does not have",
-      /no such host: "minos"\. The manifest has "drhorrible"/,
-    ],
-    ["an option that does not exist", /option `services\.offsite\.hub\.mirrors' does not exist/],
-    [
-      "a value of the wrong type",
-      /`services\.offsite\.hub\.overdueHours' is not of type `positive/,
-    ],
-    ["no bundle", /services\.offsite\.bundle: not set\. Give the directory/],
-  ])("at %s", async (mistake, message) => {
-    expect(await refusal(mistake)).toMatch(message);
-  });
-
-  it("or the system is refused, at a bundle that is sealed for another tool", async () => {
-    const file = join(import.meta.dirname, "refused.nix");
-    const args = { mistake: "a bundle for another tool", bundle: join(root, "bundle") };
-    const { systems } = await evaluate(file, args);
-    expect(systems.machine?.refused).toEqual([
-      expect.stringMatching(
-        /"sops", which opens files that end in \.sops, .* hosts\/ursula\.env\.age/,
-      ),
-    ]);
-  });
-
-  it("at a manifest of another version, or none", async () => {
-    const version2 = bundle("version-2", { version: 2 });
-    expect(await refusal("as it should be", version2)).toMatch(
-      /has version 2, these modules read version 1/,
-    );
-    expect(await refusal("as it should be", join(root, "nowhere"))).toMatch(
-      /there is no .*nowhere\/offsite\.json\. Let `pulumi up` write the bundle/,
-    );
-  });
-});
-
-describe("the flake", () => {
-  interface Outputs {
-    readonly modules: Record<string, string>;
-    readonly sources: string[];
-    readonly packages: readonly { place: string; resolved: string; integrity: string }[];
-  }
-  let outputs: Outputs;
-
-  beforeAll(async () => {
-    const { value } = await valueOf(join(import.meta.dirname, "flake-outputs.nix"), {});
-    outputs = value as Outputs;
-  });
-
-  it("exports the modules, and the agent for two systems and as an overlay", () => {
-    expect(outputs).toMatchObject({
-      systems: ["aarch64-linux", "x86_64-linux"],
-      overlay: "offsite-hub",
-      main: "offsite-hub",
-    });
-    expect(Object.keys(outputs.modules)).toEqual(["backup-client", "backup-hub"]);
-    for (const path of Object.values(outputs.modules)) readFileSync(path);
-  });
-
-  it("builds the agent from all the sources that it is made of", async () => {
-    const project = join(import.meta.dirname, "../../..");
-    const { metafile } = await build({
-      entryPoints: [join(project, "hub/main.ts"), join(project, "tools/build.ts")],
-      absWorkingDir: project,
-      bundle: true,
-      platform: "node",
-      packages: "external",
-      format: "esm",
-      outdir: join(root, "agent"),
-      write: false,
-      metafile: true,
-    });
-    const inputs = Object.keys(metafile.inputs);
-    expect(inputs.length).toBeGreaterThan(50);
-    const taken = (input: string) =>
-      outputs.sources.some((source) => join(project, input).startsWith(`${source}/`));
-    expect(inputs.filter((input) => !taken(input))).toEqual([]);
-  });
-
-  it("builds it with the packages that the lock file pins, each with a place to get it from", () => {
-    const remote = outputs.packages.filter(({ integrity }) => integrity !== "");
-    expect(remote.length).toBeGreaterThan(100);
-    expect(outputs.packages.filter(({ resolved }) => resolved !== "")).toEqual(remote);
-    const places = remote.filter(({ place }) =>
-      /node_modules\/(zod|@esbuild\/linux-x64)$/.test(place),
-    );
-    expect(places.map(({ resolved }) => resolved.replace(/-[\d.]+tgz$/, ""))).toEqual([
-      "https://registry.npmjs.org/@esbuild/linux-x64/-/linux-x64",
-      "https://registry.npmjs.org/zod/-/zod",
-    ]);
   });
 });
