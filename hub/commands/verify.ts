@@ -64,10 +64,11 @@ async function run(targets: string[], options: Options): Promise<void> {
     patience,
     overdueHours: settings.overdueHours,
     share: deep ? (options.share ?? SHARE_PERCENT) / 100 : undefined,
-    onHub: (host, { read, errors }) => {
-      if (read.files > 0) {
-        output.info(`hub ${host}: read ${counted(read.files, "new file")} (${size(read.bytes)})`);
-      }
+    onRead: (host, files, bytes) => {
+      const what = `${counted(files, "file")} (${size(bytes)})`;
+      output.info(`hub ${host}: reading ${what} that were not read before`);
+    },
+    onHub: (host, { errors }) => {
       for (const error of errors) output.error(`hub ${host}: ${error}`);
     },
     onHost: (target, host, each) => {

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { Client } from "../../sdks/b2/client/client.ts";
 import { B2Error, UserError } from "../../sdks/b2/client/errors.ts";
-import { httpTransport, isProxied, type Transport } from "../../sdks/b2/client/transport.ts";
+import type { Transport } from "../../sdks/b2/client/transport.ts";
 import type { Authorization, Bucket } from "../../sdks/b2/client/types.ts";
 import type { RcloneSection } from "./rclone-config.ts";
 
@@ -13,13 +13,7 @@ export interface FileVersion {
   readonly action: string;
   readonly fileId: string;
   readonly fileName: string;
-}
-
-/** Connections for all keys of an account. Close it. */
-export async function b2Transport(): Promise<Transport> {
-  if (!isProxied(process.env)) return httpTransport();
-  const { proxyTransport } = await import("../../sdks/b2/client/proxy.ts");
-  return proxyTransport();
+  readonly contentLength: number;
 }
 
 /** One application key. */

@@ -8,13 +8,15 @@ import type { HubCredentials } from "../../config/manifest.ts";
 import type { Authorization } from "../../sdks/b2/client/types.ts";
 import type { Transport } from "../../sdks/b2/client/transport.ts";
 import { messageOf } from "../errors.ts";
-import { B2Account, b2Transport, isRefusal } from "./b2-account.ts";
+import { B2Account, isRefusal } from "./b2-account.ts";
 import { bucketProblems } from "./b2-bucket.ts";
+import { b2Transport } from "./b2-transport.ts";
 import type { CanaryReport } from "./probe.ts";
 import { readRcloneConfig } from "./rclone-config.ts";
 import { CANARY } from "./target.ts";
 
 const CONTENT = "A canary of offsite-hub verify. It can be removed; it is made again.\n";
+const SIZE = Buffer.byteLength(CONTENT);
 
 /** What is needed to try. */
 export interface B2CanaryOptions {
@@ -46,9 +48,8 @@ const PURPOSES = {
 /** Tries all of it. It never throws. */
 export async function tryBucket(options: B2CanaryOptions): Promise<CanaryReport> {
   const report: CanaryReport = { errors: [], notices: [] };
-  let transport: Transport | undefined;
+  const transport = b2Transport();
   try {
-    transport = await b2Transport();
     const keys = await authorizeAll(options, transport, report);
     for (const key of keys) judgeKey(key, options, report);
     const sync = keys.find(({ role }) => PURPOSES[role] === "sync");
@@ -58,7 +59,7 @@ export async function tryBucket(options: B2CanaryOptions): Promise<CanaryReport>
       `could not try whether deleting and reading are refused: ${messageOf(error)}`,
     );
   } finally {
-    await transport?.close();
+    await transport.close();
   }
   return report;
 }
@@ -159,8 +160,8 @@ async function tryAll(
 
   const found = await sync.account.versions(bucketId, fileName);
   const before =
-    found.find(({ action }) => action === "upload")?.fileId ??
-    (await sync.account.upload(bucketId, fileName, CONTENT));
+    found.find(({ action, contentLength }) => action === "upload" && contentLength === SIZE)
+      ?.fileId ?? (await sync.account.upload(bucketId, fileName, CONTENT));
   // An overwrite is a new version over the old one.
   const after = await sync.account.upload(bucketId, fileName, CONTENT);
   let kept = true;

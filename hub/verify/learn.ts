@@ -6,7 +6,7 @@
 import { join } from "node:path";
 import { messageOf } from "../errors.ts";
 import type { Ledger } from "../ledger.ts";
-import { HASHED_KINDS, pathOf } from "../repository/layout.ts";
+import { HASHED_KINDS, pathOf, type HashedKind } from "../repository/layout.ts";
 import type { LocalListing } from "../repository/listing.ts";
 import { digestFile, openIfPresent, type Digests } from "../repository/verified-read.ts";
 import type { ReadReport } from "./report.ts";
@@ -14,6 +14,19 @@ import type { ReadReport } from "./report.ts";
 // What a run that is killed has to read again.
 const FLUSH_FILES = 500;
 const FLUSH_BYTES = 1024 ** 3;
+
+/** How much of a listing {@link learn} will read. */
+export function unread(listing: LocalListing, ledger: Ledger): { files: number; bytes: number } {
+  const sum = { files: 0, bytes: 0 };
+  for (const kind of HASHED_KINDS) {
+    for (const [name, size] of listing.files[kind].entries()) {
+      if (isRead(ledger, kind, name, size)) continue;
+      sum.files += 1;
+      sum.bytes += size;
+    }
+  }
+  return sum;
+}
 
 /**
  * Reads what the ledger knows no SHA-1 of, or another size, and notes it there.
@@ -34,8 +47,7 @@ export async function learn(
   let bytes = 0;
   for (const kind of HASHED_KINDS) {
     for (const [name, size] of listing.files[kind].entries()) {
-      const known = ledger.fingerprint(kind, name) !== undefined;
-      if (known && ledger.size(kind, name) === size) continue;
+      if (isRead(ledger, kind, name, size)) continue;
       let digests: Digests | undefined;
       try {
         digests = await digestsOf(join(directory, pathOf(kind, name)));
@@ -62,6 +74,10 @@ export async function learn(
   }
   ledger.flush();
   return unreadable;
+}
+
+function isRead(ledger: Ledger, kind: HashedKind, name: string, size: number): boolean {
+  return ledger.fingerprint(kind, name) !== undefined && ledger.size(kind, name) === size;
 }
 
 /** Hashes a file; undefined where it is no longer there. */

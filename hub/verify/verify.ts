@@ -7,7 +7,7 @@ import { lockRepository, type Patience } from "../locks.ts";
 import { listRepository } from "../repository/listing.ts";
 import type { Probe } from "../targets/probe.ts";
 import type { Target } from "../targets/target.ts";
-import { learn } from "./learn.ts";
+import { learn, unread } from "./learn.ts";
 import { recordHub, recordTarget } from "./record.ts";
 import {
   named,
@@ -36,6 +36,8 @@ export interface VerifyOptions {
   readonly overdueHours: number;
   /** Of 1, how much to read back; undefined to read nothing. */
   readonly share: number | undefined;
+  /** Called before the hub's files of a host are read, where some are to be. */
+  readonly onRead: (host: string, files: number, bytes: number) => void;
   /** Called when the hub's files of a host were looked at. */
   readonly onHub: (host: string, report: HubVerification) => void;
   /** Called when a host at a target is done with. */
@@ -107,6 +109,8 @@ async function verifyHub(options: VerifyOptions, host: string): Promise<HubVerif
       try {
         const listing = await listRepository(directory);
         ledger.addListing(listing);
+        const { files, bytes } = unread(listing, ledger);
+        if (files > 0) options.onRead(host, files, bytes);
         const unreadable = await learn(directory, listing, ledger, report.read);
         report.errors.push(...unreadable);
       } finally {

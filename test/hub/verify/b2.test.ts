@@ -1,7 +1,11 @@
 import { createHash, randomBytes } from "node:crypto";
 import { readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import { connect, type AddressInfo } from "node:net";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import type { Duplex } from "node:stream";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { pathOf } from "../../../hub/repository/layout.ts";
 import { BUCKET, Cloud } from "../cloud.ts";
 import { World } from "../world.ts";
@@ -182,6 +186,26 @@ describe("verify's canary at B2", () => {
     expect(versions[0]?.action).toBe("hide");
     expect(versions.filter((each) => each.action === "upload").length).toBeGreaterThan(1);
     expect(await cloud.rclone("lsf", "")).toBe("joker/\nq/");
+  });
+
+  it("speaks to B2 through the proxy that the environment names", async () => {
+    const asked: (string | undefined)[] = [];
+    const proxy = createServer().on("connect", ({ url }, client: Duplex) => {
+      asked.push(url);
+      const { hostname, port } = new URL(`http://${url ?? ""}`);
+      const server = connect(Number(port), hostname, () => {
+        client.write("HTTP/1.1 200 Connection Established\r\n\r\n");
+        client.pipe(server).pipe(client);
+      });
+    });
+    await once(proxy.listen(0, "127.0.0.1"), "listening");
+    // rclone reaches 127.0.0.1 without a proxy whatever the environment says.
+    vi.stubEnv("HTTP_PROXY", `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`);
+    const run = await verify(world, "--host", "q");
+    vi.unstubAllEnvs();
+    proxy.close();
+    expect(run.report.targets.cloud?.errors).toEqual([]);
+    expect(new Set(asked)).toEqual(new Set([new URL(cloud.b2.url).host]));
   });
 
   it("says which key is refused, and shows none", async () => {
