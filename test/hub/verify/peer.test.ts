@@ -12,6 +12,7 @@ import {
 } from "node:fs";
 import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { readResults } from "../../../hub/results.ts";
 import { pathOf, type HashedKind } from "../../../hub/repository/layout.ts";
@@ -210,6 +211,21 @@ describe("verify of a rest-server", () => {
     expect(run.exitCode).toBe(1);
     expect(host(run, "peer", "q").errors.join()).toContain("ledger");
     expect(host(run, "peer", "joker").outcome).toBe("ok");
+  });
+
+  it("killed at any moment leaves nothing that the next one stumbles over", async () => {
+    rmSync(world.state, { recursive: true });
+    rmSync(join(world.peerData, "q", "offsite-canary"), { recursive: true });
+    for (const milliseconds of [200, 250, 300, 350, 400, 450]) {
+      const run = world.start("verify", "--wait", "0", "--deep");
+      await setTimeout(milliseconds);
+      if (run.pid !== undefined) process.kill(-run.pid, "SIGKILL");
+      await run;
+    }
+    const after = await verify(world, "--deep", "--share", "100");
+    expect(after.stderr).not.toContain("error");
+    expect(after.exitCode).toBe(0);
+    expect(host(after, "peer", "q").strangers.count).toBe(0);
   });
 
   it("waits for another verify, and both pass", async () => {
