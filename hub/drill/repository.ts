@@ -50,9 +50,15 @@ export class ReadOnlyRepository {
   /**
    * Runs a command of restic that reads, with each credential until one is let in.
    *
+   * @param onLine - called with each line of its output, which is not kept then.
+   * @param signal - ends it.
    * @throws DrillError where none is.
    */
-  async run(args: readonly string[], onLine?: (line: string) => void): Promise<ResticResult> {
+  async run(
+    args: readonly string[],
+    onLine?: (line: string) => void,
+    signal?: AbortSignal,
+  ): Promise<ResticResult> {
     const tries = this.#accepted === undefined ? this.#entrances : [this.#accepted];
     const refused: string[] = [];
     for (const entrance of tries) {
@@ -63,6 +69,7 @@ export class ReadOnlyRepository {
         args: [...this.#options, "--no-lock", "--cache-dir", this.#cache, "--json", ...args],
         env: entrance.env,
         ...(onLine !== undefined && { onLine }),
+        ...(signal !== undefined && { signal }),
       });
       if (!isRefusal(result)) {
         this.#accepted ??= entrance;

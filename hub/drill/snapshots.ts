@@ -18,6 +18,9 @@ const snapshotSchema = z.object({
 /** A snapshot as restic lists it. */
 export type Snapshot = z.infer<typeof snapshotSchema>;
 
+/** restic itself goes on for a quarter of an hour where a target does not answer. */
+const ANSWER_MINUTES = 5;
+
 /** A clock may be so much ahead. */
 const SKEW_MS = 3_600_000;
 
@@ -27,7 +30,13 @@ const SKEW_MS = 3_600_000;
  * @throws DrillError where that fails.
  */
 export async function listSnapshots(repository: ReadOnlyRepository): Promise<Snapshot[]> {
-  const result = await repository.run(["snapshots"]);
+  const patience = AbortSignal.timeout(ANSWER_MINUTES * 60_000);
+  const result = await repository.run(["snapshots"], undefined, patience);
+  if (patience.aborted) {
+    throw new DrillError(
+      `no answer for ${ANSWER_MINUTES} min: ${result.complaints[0] ?? result.problem}`,
+    );
+  }
   if (result.exitCode === 12) {
     throw new DrillError(
       "the password of the settings' passwordFiles does not open the repository",

@@ -126,12 +126,26 @@ describe("a drill from a peer", () => {
     await execa("rm", ["-rf", join(kept, "..")]);
   });
 
+  it("has no theft to rehearse at a target that refuses, and says so", async () => {
+    const run = await world.thief();
+    expect(run.exitCode).toBe(0);
+    expect(run.thefts).toEqual([]);
+    expect(run.stderr).toContain("peer: nothing to rehearse");
+  });
+
   it("refuses what it cannot do before it begins", async () => {
     const two = await world.startDrill("--snapshot", "abc");
     expect(two.exitCode).toBe(2);
     expect(two.stderr).toContain("name that host");
     const nobody = await world.startDrill("nobody");
     expect(nobody.exitCode).toBe(2);
+    for (const mixture of [
+      ["--thief", HOST],
+      ["--thief", "--keep"],
+      ["--control", "--keep"],
+    ]) {
+      expect((await world.startDrill(...mixture)).exitCode).toBe(2);
+    }
     const absent = await world.drill("q", "--snapshot", "ffffff");
     expect(absent.exitCode).toBe(1);
     expect(absent.drills[0]?.errors[0]).toContain('no snapshot whose id begins with "ffffff"');
