@@ -28,6 +28,9 @@ export type ProgramName =
   | "initdb"
   | "postgres"
   | "psql"
+  | "zstd"
+  | "curl"
+  | "systemd-analyze"
   | "nix-instantiate"
   | "promtool";
 
@@ -342,6 +345,21 @@ export const PROGRAMS: Readonly<Record<ProgramName, ProgramSpec>> = {
   initdb: postgresql("makes a scratch cluster in a drill"),
   postgres: postgresql("loads a dump in a drill"),
   psql: postgresql("loads a dump in a drill"),
+  zstd: {
+    version: "any",
+    purpose: "reads compressed dumps in a drill",
+    packages: { names: ["zstd"] },
+  },
+  curl: {
+    version: "any",
+    purpose: "asks the hub which credential it accepts, on a NixOS host",
+    packages: { names: ["curl"] },
+  },
+  "systemd-analyze": {
+    version: "any",
+    purpose: "checks the NixOS modules' units in the tests",
+    packages: { names: ["systemd"] },
+  },
   "nix-instantiate": {
     version: "any",
     purpose: "evaluates the NixOS modules in the tests",

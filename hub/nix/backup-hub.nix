@@ -50,6 +50,10 @@ in
             message = "services.offsite.hub.enable is set on \"${cfg.host}\", and the bundle's hub is \"${manifest.hub.host}\". Enable it there, or change hub.host in the stack's config";
           }
           {
+            assertion = cfg.agent != null;
+            message = "services.offsite.hub.agent: give the agent's file. `npm ci` in fort-offsite builds it, as dist/offsite-hub.mjs";
+          }
+          {
             assertion = offsite.secrets != "none" || missing == [ ];
             message = "services.offsite.secrets is \"none\": set ${
               lib.concatMapStringsSep ", " (name: "services.offsite.hub.${name}") missing

@@ -26,17 +26,21 @@ let
     XDG_CACHE_HOME = "/var/cache/offsite-hub";
   };
 
+  package = pkgs.writeShellScriptBin "offsite-hub" ''
+    exec ${pkgs.nodejs}/bin/node ${lib.optionalString (cfg.agent != null) "${cfg.agent}"} "$@"
+  '';
+
   # What root starts goes on as the repositories' owner: a file of root's in there would lock the
-  # server out of it.
+  # server out of it. A trigger touches no repository, and may need to be root to start a unit.
   command = pkgs.writeShellScriptBin "offsite-hub" ''
     ${lib.toShellVars environment}
     export ${toString (lib.attrNames environment)}
     export PATH=${lib.makeBinPath (cfg.drill.path ++ [ pkgs.bash pkgs.coreutils ])}''${PATH:+:$PATH}
     become=()
-    if [ "$(${pkgs.coreutils}/bin/id -u)" = 0 ]; then
+    if [ "$(${pkgs.coreutils}/bin/id -u)" = 0 ] && [ "''${1-}" != trigger ]; then
       become=(${pkgs.util-linux}/bin/setpriv --reuid=restic --regid=restic --init-groups --no-new-privs --)
     fi
-    exec "''${become[@]}" ${cfg.package}/bin/offsite-hub "$@"
+    exec "''${become[@]}" ${package}/bin/offsite-hub "$@"
   '';
 
   handler = name: pkgs.writeShellScript "backup-${name}" ''
@@ -45,7 +49,7 @@ let
   '';
 in
 {
-  inherit environment command;
+  inherit environment package command;
   handlers = lib.listToAttrs (
     map (name: lib.nameValuePair "backup-${name}" (handler name)) [
       "status"

@@ -50,11 +50,11 @@ in
       description = "The name of this machine in the stack's config.";
     };
 
-    package = mkOption {
-      type = types.package;
-      default = pkgs.offsite-hub or (pkgs.callPackage ../package.nix { });
-      defaultText = lib.literalExpression "pkgs.offsite-hub";
-      description = "The agent.";
+    agent = mkOption {
+      type = types.nullOr types.path;
+      default = null;
+      example = lib.literalExpression "./offsite-hub.mjs";
+      description = "The agent, one file: `dist/offsite-hub.mjs` of fort-offsite, which `npm ci` builds there.";
     };
 
     manifestFile = secretFile "manifest (offsite.json), where it is sealed,";
@@ -288,7 +288,7 @@ in
       description = ''
         Programs for the capabilities `backup-status`, `backup-list` and `backup-trigger`: the request
         is JSON on standard input, the answer JSON on standard output. They may be started by root, with
-        an empty PATH, and work as user `restic`.
+        an empty PATH; what touches a repository works as user `restic`.
       '';
     };
   };

@@ -54,7 +54,7 @@ let
           Type = "oneshot";
           User = "restic";
           Group = "restic";
-          ExecStart = utils.escapeSystemdExecArgs ([ "${cfg.package}/bin/offsite-hub" ] ++ args);
+          ExecStart = utils.escapeSystemdExecArgs ([ "${agent.package}/bin/offsite-hub" ] ++ args);
           StateDirectory = "offsite-hub";
           StateDirectoryMode = "0700";
           CacheDirectory = "offsite-hub";

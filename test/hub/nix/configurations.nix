@@ -3,6 +3,7 @@
   programs,
   store,
   bundle,
+  agent,
   sopsBundle ? bundle,
   hubAddress,
   passwordFile,
@@ -32,6 +33,7 @@ let
         onFailure = [ "notify@%n.service" ];
         hub = {
           enable = true;
+          inherit agent;
           server.listenAddress = hubAddress;
           inherit passwordFiles;
           drill.extraArgs = [
@@ -81,6 +83,7 @@ in
         metricsDirectory = null;
         hub = {
           enable = true;
+          inherit agent;
           server = {
             listenAddress = "100.64.0.1:8000";
             meshInterface = "tailscale0";
@@ -126,6 +129,7 @@ in
         };
         hub = {
           enable = true;
+          inherit agent;
           manifestFile = "/run/keys/offsite.json";
           htpasswdFile = "/run/keys/htpasswd";
           rcloneConfigFile = "/run/keys/rclone.conf";
@@ -153,6 +157,7 @@ in
           targets.peer = "rest-server";
         };
         hub.enable = true;
+        hub.agent = agent;
         hub.drill.controlSchedule = null;
       };
     }

@@ -44,6 +44,7 @@ export class House {
       programs: this.programs,
       store: "/run/store",
       bundle: join(this.world.root, "bundle"),
+      agent: this.#agent,
       hubAddress: `127.0.0.1:${this.#port}`,
       passwordFile: "/run/secrets/restic-password",
     });
@@ -150,10 +151,9 @@ export class House {
   async #packages(): Promise<void> {
     const { programs } = this;
     providePackages(programs);
-    const agent = join(programs, "offsite-hub.mjs");
-    await buildAgent(agent);
-    provide(process.execPath, join(programs, "node"));
-    provideScript(programs, "offsite-hub", "offsite-hub", `exec ${programs}/node ${agent} "$@"`);
+    mkdirSync(join(programs, "nodejs", "bin"), { recursive: true });
+    provide(process.execPath, join(programs, "nodejs", "bin", "node"));
+    await buildAgent(this.#agent);
     // Accounts of NixOS that this machine may not have.
     const setpriv = Machine.isRoot
       ? `exec ${find("setpriv")} "\${@/%=@(restic|postgres)/=${RESTIC}}"`
@@ -172,6 +172,11 @@ export class House {
     }
     mkdirSync(join(root, "bundle"));
     writeFileSync(join(root, "bundle", "offsite.json"), JSON.stringify(manifest));
+  }
+
+  /** The agent's file. */
+  get #agent(): string {
+    return join(this.programs, "offsite-hub.mjs");
   }
 
   get #url(): string {

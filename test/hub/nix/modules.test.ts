@@ -19,6 +19,7 @@ beforeAll(async () => {
     programs: "/usr",
     store: join(root, "store"),
     bundle: join(root, "bundle"),
+    agent: "/run/agent.mjs",
     sopsBundle: join(root, "sops"),
     hubAddress: "127.0.0.1:8000",
     passwordFile: "/run/secrets/restic-password",
@@ -286,6 +287,7 @@ describe("a system", () => {
   it("is refused with all that is wrong at once", () => {
     expect(system("wrong").refused).toEqual([
       expect.stringContaining('enable is set on "drhorrible", and the bundle\'s hub is "ursula"'),
+      expect.stringContaining("services.offsite.hub.agent: give the agent's file"),
       expect.stringContaining('secrets is "none": set services.offsite.hub.htpasswdFile'),
       expect.stringContaining('mirror.schedule: no such target: "moon". The manifest has "cloud"'),
       expect.stringContaining(

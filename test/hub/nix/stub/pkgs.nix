@@ -35,7 +35,7 @@ let
     "findutils"
     "gnugrep"
     "gnused"
-    "offsite-hub"
+    "nodejs"
     "postgresql"
     "rclone"
     "restic"
