@@ -20,8 +20,8 @@
  *      so were its packs (b): all of them are in D, none vanished, all are at the target.
  *   2. A snapshot of S that can be opened at the end was there at T1, hence I covers it (a, b).
  *      When all of I is at the target, and with 1 all its packs, the snapshot is complete there.
- *   3. Nothing is removed at the target, so what held once goes on to hold, and a run may be
- *      killed anywhere.
+ *   3. Nothing goes from the target but what `removal.ts` hides, which nothing there needs, so
+ *      what held once goes on to hold, and a run may be killed anywhere.
  *
  * A pack that vanishes while it is sent is therefore no error: if an index file of I needed it,
  * that one vanished before. An index file that vanishes means a prune: I no longer covers S, no

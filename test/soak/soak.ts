@@ -16,7 +16,7 @@ const REMOVAL = ["--grace-days", "0", "--allow-removal"];
 
 /** How long to go on, and who is told. */
 export interface SoakOptions {
-  /** Kills that hit a mirror which had sent or hidden something and had more to do. */
+  /** How many mirrors are killed, at least; a third of them after a target became another. */
   readonly kills: number;
   readonly log: (line: string) => void;
 }
@@ -83,7 +83,8 @@ class Soak {
       result.problems.push(`the hub's work ended: ${String(error)}`);
     });
     const { kills } = this.#options;
-    for (let tries = 0; result.kills < kills && tries < 3 * kills + 5; tries += 1) {
+    const enough = (): boolean => result.kills >= kills && result.hits * 3 >= kills;
+    for (let tries = 0; !enough() && tries < 3 * kills + 10; tries += 1) {
       await this.#killOnce(tries);
       if (result.problems.length > 0) break;
     }
@@ -93,7 +94,7 @@ class Soak {
     result.hidden = (await this.#atCloud()).hidden;
     if (result.kills < kills)
       result.problems.push(`only ${result.kills} kills hit a mirror at work`);
-    if (result.hits * 3 < result.kills) {
+    if (result.hits * 3 < kills) {
       result.problems.push(`only ${result.hits} kills left a target other than it was`);
     }
     if (result.prunes < kills / 2) result.problems.push(`only ${result.prunes} prunes`);
