@@ -131,6 +131,8 @@ async function due(
   if (listing === undefined) return [];
   const path = join(options.state, "removals", target.name, `${host}.json`);
   const before = readNotes(path);
+  // Without notes nothing is due, and a dry run takes none.
+  if (options.dryRun && before.batches.length === 0) return [];
   const extras = absentFrom(run.inventory, listing);
   if (!listing.settled) {
     if (extras.length > 0) {

@@ -36,7 +36,7 @@ describe("a mirror in adversity", { timeout: 300_000 }, () => {
     await world.addPeer();
     world.addCloud();
     await world.seed("q");
-    for (let round = 0; round < 7; round += 1) {
+    for (let round = 0; round < 4; round += 1) {
       await world.backup("q", 40_000_000, 8);
       const run = world.startMirror();
       const { pid } = run;
@@ -48,8 +48,8 @@ describe("a mirror in adversity", { timeout: 300_000 }, () => {
     }
     const last = await world.mirror();
     expect(last.stderr).not.toContain("error");
-    expect(World.host(last, "peer", "q")).toMatchObject({ outcome: "complete", snapshots: 9 });
-    expect(World.host(last, "cloud", "q")).toMatchObject({ outcome: "complete", snapshots: 9 });
+    expect(World.host(last, "peer", "q")).toMatchObject({ outcome: "complete", snapshots: 6 });
+    expect(World.host(last, "cloud", "q")).toMatchObject({ outcome: "complete", snapshots: 6 });
     await checkBoth();
   });
 
@@ -65,7 +65,7 @@ describe("a mirror in adversity", { timeout: 300_000 }, () => {
         await restic(world, world.at("q"), "forget", "--quiet", ...keep);
       }
     })();
-    for (let round = 0; round < 5; round += 1) {
+    for (let round = 0; round < 3; round += 1) {
       const run = await world.mirror();
       for (const target of ["peer", "cloud"]) {
         const { errors } = World.host(run, target, "q");
