@@ -27,7 +27,10 @@ export function verifyCommand(): Command {
     )
     .argument("[target...]", "targets by name (default: all of the manifest)")
     .option("--host <name>", "only this host; may be given again", collect)
-    .option("--deep", "also read a random share of the files back and check their content")
+    .option(
+      "--deep",
+      "also read a random share of the files, there and at the hub, and check their content",
+    )
     .option(
       "--share <percent>",
       `--deep, and how much it reads of the packs, index files and snapshots; keys and config are always read (default: ${SHARE_PERCENT})`,
@@ -66,7 +69,7 @@ async function run(targets: string[], options: Options): Promise<void> {
     share: deep ? (options.share ?? SHARE_PERCENT) / 100 : undefined,
     onRead: (host, files, bytes) => {
       const what = `${counted(files, "file")} (${size(bytes)})`;
-      output.info(`hub ${host}: reading ${what} that were not read before`);
+      output.info(`hub ${host}: reading ${what} not read before`);
     },
     onHub: (host, { errors }) => {
       for (const error of errors) output.error(`hub ${host}: ${error}`);

@@ -1,7 +1,7 @@
 /**
  * Reads the hub's files that have not been read before: whether each is what its name says, and what
  * its SHA-1 is, which is what a B2 listing tells of a file. Content never changes under a name, so a
- * file is read once.
+ * file is read once, and again only to look for rot.
  */
 import { join } from "node:path";
 import { messageOf } from "../errors.ts";
@@ -29,11 +29,13 @@ export function unread(listing: LocalListing, ledger: Ledger): { files: number; 
 }
 
 /**
- * Reads what the ledger knows no SHA-1 of, or another size, and notes it there.
+ * Reads what the ledger knows no SHA-1 of, or another size, and notes it there; and what is to be
+ * read again.
  *
  * @param directory - the repository's folder.
  * @param report - filled in as it goes on.
- * @returns one line for each file that cannot be read.
+ * @param again - whether to read a file, by its path, that was read before.
+ * @returns one line for each file that cannot be read, and the paths of all that are damaged.
  * @throws Error where the ledger cannot be written.
  */
 export async function learn(
@@ -41,19 +43,24 @@ export async function learn(
   listing: LocalListing,
   ledger: Ledger,
   report: ReadReport,
-): Promise<string[]> {
+  again: (path: string) => boolean,
+): Promise<{ unreadable: string[]; damaged: Set<string> }> {
   const unreadable: string[] = [];
+  const damaged = new Set<string>();
   let files = 0;
   let bytes = 0;
   for (const kind of HASHED_KINDS) {
     for (const [name, size] of listing.files[kind].entries()) {
-      if (isRead(ledger, kind, name, size)) continue;
+      const path = pathOf(kind, name);
+      const known = isRead(ledger, kind, name, size);
+      if (known && !again(path)) continue;
       let digests: Digests | undefined;
       try {
-        digests = await digestsOf(join(directory, pathOf(kind, name)));
+        digests = await digestsOf(join(directory, path));
       } catch (error) {
         report.damaged.add(kind, name, size);
-        unreadable.push(`${pathOf(kind, name)}: ${messageOf(error)}`);
+        damaged.add(path);
+        unreadable.push(`${path}: ${messageOf(error)}`);
         continue;
       }
       if (digests === undefined) continue;
@@ -61,8 +68,10 @@ export async function learn(
       report.bytes += digests.bytes;
       if (digests.sha256 !== name) {
         report.damaged.add(kind, name, size);
+        damaged.add(path);
         continue;
       }
+      if (known) continue;
       ledger.learn(kind, name, digests.bytes, digests.sha1);
       files += 1;
       bytes += digests.bytes;
@@ -73,7 +82,7 @@ export async function learn(
     }
   }
   ledger.flush();
-  return unreadable;
+  return { unreadable, damaged };
 }
 
 function isRead(ledger: Ledger, kind: HashedKind, name: string, size: number): boolean {

@@ -28,7 +28,7 @@ const pool = new Uint32Array(1024);
 let left = 0;
 
 /** A number from 0 to just below 1 that cannot be foreseen. */
-function random(): number {
+export function random(): number {
   if (left === 0) {
     randomFillSync(pool);
     left = pool.length;

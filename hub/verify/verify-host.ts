@@ -12,6 +12,7 @@ import type { Probe } from "../targets/probe.ts";
 import type { Inventory } from "../targets/target.ts";
 import { compare, type Findings } from "./compare.ts";
 import { complain } from "./complain.ts";
+import { readDamaged, writeDamaged } from "./damage.ts";
 import { readBack } from "./read-back.ts";
 import type { HostVerification } from "./report.ts";
 
@@ -72,10 +73,13 @@ export async function verifyHost(
     const place = { name: options.name, host, directory, at };
     await complain(report, place);
     judgeAge(report, arrival, options.overdueHours, now);
-    if (options.share !== undefined) {
+    const again = readDamaged(options.state, options.name, host);
+    if (options.share !== undefined || again.size > 0) {
       const config = configOf(directory, inventory);
       const { share } = options;
-      await readBack(probe, { ...place, share, listing, inventory, ledger, config }, report);
+      const what = { ...place, share, again, listing, inventory, ledger, config };
+      const damaged = await readBack(probe, what, report);
+      writeDamaged(options.state, options.name, host, damaged);
     }
     // All that is there now is there; else what was there when the last mirror began.
     report.freshAsOf = report.waiting.count === 0 ? now.toISOString() : report.lastMirror;

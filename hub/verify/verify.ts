@@ -5,8 +5,10 @@ import { counted } from "../format.ts";
 import { openLedger } from "../ledger.ts";
 import { lockRepository, type Patience } from "../locks.ts";
 import { listRepository } from "../repository/listing.ts";
+import { AT_HUB } from "../results.ts";
 import type { Probe } from "../targets/probe.ts";
 import type { Target } from "../targets/target.ts";
+import { readDamaged, writeDamaged } from "./damage.ts";
 import { learn, unread } from "./learn.ts";
 import { recordHub, recordTarget } from "./record.ts";
 import {
@@ -16,6 +18,7 @@ import {
   type HubVerification,
   type VerifyReport,
 } from "./report.ts";
+import { random } from "./sample.ts";
 import { verifyTarget } from "./verify-target.ts";
 
 /** What to verify. */
@@ -98,11 +101,17 @@ function remember(errors: string[], work: () => void): void {
   }
 }
 
-/** Reads what was not read before of a host's files at the hub. */
+/**
+ * Reads what was not read before of a host's files at the hub; and again what was found damaged,
+ * and the share that is to be read.
+ */
 async function verifyHub(options: VerifyOptions, host: string): Promise<HubVerification> {
   const report: HubVerification = { read: newReadReport(), errors: [] };
   const directory = join(options.repositories, host);
+  const { state, share = 0 } = options;
   try {
+    const before = readDamaged(state, AT_HUB, host);
+    const again = (path: string): boolean => before.has(path) || random() < share;
     const release = await lockRepository(options.state, host, "shared", options.patience);
     try {
       const ledger = await openLedger(options.state, host);
@@ -111,8 +120,9 @@ async function verifyHub(options: VerifyOptions, host: string): Promise<HubVerif
         ledger.addListing(listing);
         const { files, bytes } = unread(listing, ledger);
         if (files > 0) options.onRead(host, files, bytes);
-        const unreadable = await learn(directory, listing, ledger, report.read);
-        report.errors.push(...unreadable);
+        const found = await learn(directory, listing, ledger, report.read, again);
+        report.errors.push(...found.unreadable);
+        writeDamaged(state, AT_HUB, host, found.damaged);
       } finally {
         ledger.close();
       }
@@ -126,7 +136,7 @@ async function verifyHub(options: VerifyOptions, host: string): Promise<HubVerif
   if (damaged.count > 0) {
     report.errors.push(
       `damaged at the hub, ${counted(damaged.count, "file")}: ${named(damaged)}. Restore them from a target; ` +
-        "until then the mirror holds back what needs them",
+        "until then the mirror holds back what needs those that it has not sent",
     );
   }
   return report;

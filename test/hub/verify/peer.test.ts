@@ -137,6 +137,34 @@ describe("verify of a rest-server", () => {
     expect(host(run, "peer", "joker").outcome).toBe("ok");
   });
 
+  it("reads again what it found damaged, each time until it is whole", async () => {
+    const path = largest("data");
+    change(world.peerData, path, flipBit);
+    await verify(world, "--deep", "--share", "100");
+    for (const args of [[], ["--deep", "--share", "1"]]) {
+      const run = await verify(world, ...args);
+      expect(run.exitCode).toBe(1);
+      expect(host(run, "peer", "q").read.damaged.paths).toEqual([path]);
+    }
+    for (const each of undo.splice(0)) each();
+    expect(host(await verify(world), "peer", "q")).toMatchObject({
+      outcome: "ok",
+      read: { files: 1 },
+    });
+    expect(host(await verify(world), "peer", "q").read.files).toBe(0);
+  });
+
+  it("finds at the hub what has rotted since it was read, and does not forget it", async () => {
+    const path = largest("index");
+    await verify(world);
+    change(world.repositories, path, flipBit);
+    for (const args of [["--deep", "--share", "100"], []]) {
+      const run = await verify(world, ...args);
+      expect(run.exitCode).toBe(1);
+      expect(run.report.hub.q?.read.damaged.paths).toEqual([path]);
+    }
+  });
+
   it("finds another config than the hub's", async () => {
     change(world.peerData, "config", flipBit);
     const run = await verify(world);
