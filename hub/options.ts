@@ -1,9 +1,10 @@
 /** The options that the commands share, and what they stand for. */
+import { readdirSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { InvalidArgumentError, Option, type Command } from "commander";
 import type { HubCredentials, Manifest } from "../config/manifest.ts";
-import { UsageError } from "./errors.ts";
+import { messageOf, UsageError } from "./errors.ts";
 import { readCredentials, readManifest, readSettings } from "./input.ts";
 import type { Patience } from "./locks.ts";
 import type { Output } from "./output.ts";
@@ -110,6 +111,20 @@ export class Inputs {
     return (this.#credentials ??= readCredentials(
       given(this.#credentialsFile, "--credentials", "OFFSITE_CREDENTIALS"),
     ));
+  }
+
+  /**
+   * For commands to which a host without a repository is nothing unusual: a folder that is not
+   * mounted must not look like many of these.
+   *
+   * @throws UsageError where the hub's folder of repositories cannot be read.
+   */
+  requireRepositories(): void {
+    try {
+      readdirSync(this.repositories);
+    } catch (error) {
+      throw new UsageError(`cannot read the hub's repositories: ${messageOf(error)}`);
+    }
   }
 
   /** A host's repository at the hub. */

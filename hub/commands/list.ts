@@ -56,6 +56,7 @@ async function run(names: string[], options: Options): Promise<void> {
 }
 
 async function listOf(inputs: Inputs, hosts: readonly string[]): Promise<ListReport> {
+  inputs.requireRepositories();
   const { manifest, settings, repositories, state, restic } = inputs;
   return list({ manifest, hosts, settings, repositories, state, restic, now: new Date() });
 }

@@ -82,6 +82,7 @@ async function run(hosts: string[], options: Options): Promise<void> {
       "the retention keeps no daily, no weekly and no monthly snapshot. One of them must be above 0",
     );
   }
+  inputs.requireRepositories();
   const repositoryOf = (host: string): string => inputs.repositoryOf(host);
   const wanted = options.trustAll === true ? "all" : (options.trust ?? []);
   const asks = process.stdin.isTTY && process.stdout.isTTY && options.json !== true;

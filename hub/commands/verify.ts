@@ -51,6 +51,7 @@ async function run(targets: string[], options: Options): Promise<void> {
   const reach = { manifest, credentials, repositories, rclone, rcloneConfig };
   const names = pick("target", targets, Object.keys(manifest.targets));
   const hosts = pick("host", options.host ?? [], Object.keys(manifest.hosts));
+  inputs.requireRepositories();
   const deep = options.deep === true || options.share !== undefined;
   const report = await verify({
     manifest,

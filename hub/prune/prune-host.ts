@@ -4,7 +4,7 @@
  * removed, and the next run does that; restic's own prune removes nothing before what replaces it
  * is in place.
  */
-import { existsSync } from "node:fs";
+import { lstatSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { UsageError } from "../errors.ts";
@@ -67,7 +67,8 @@ export async function pruneHost(
   report: HostPruneReport,
 ): Promise<void> {
   const { directory, state, dryRun, patience } = options;
-  if (!existsSync(join(directory, "config"))) {
+  // Throws where it cannot be told, as of a folder that is closed to this user.
+  if (lstatSync(join(directory, "config"), { throwIfNoEntry: false }) === undefined) {
     report.outcome = "absent";
     return;
   }

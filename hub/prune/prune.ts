@@ -75,6 +75,8 @@ export function findTrusted(
   hosts: readonly string[],
   repositoryOf: (host: string) => string,
 ): Map<string, string[]> {
+  // Nobody's trouble with a folder is to keep the others from their prune.
+  if (wanted.length === 0) return new Map();
   const found = new Map(hosts.map((host) => [host, snapshotNames(repositoryOf(host))]));
   if (wanted === "all") return found;
   const problems: string[] = [];

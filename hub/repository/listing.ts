@@ -92,8 +92,12 @@ async function listFolder(
     if (!isFileName(name)) continue;
     const path = join(directory, pathOf(kind, name));
     // Gone since the folder was read: a prune or a forget took it, and it is not listed.
-    const stat = lstatSync(path, { throwIfNoEntry: false });
+    const stat = statSync(path, { throwIfNoEntry: false });
     if (stat?.isFile() === true) table.set(name, stat.size);
+    if (stat === undefined && lstatSync(path, { throwIfNoEntry: false }) !== undefined) {
+      // To leave it out would be to mirror an index without its packs.
+      throw new Error(`"${path}" is a link to nothing. Put the file back, or remove the link`);
+    }
     await slices.pause();
   }
 }

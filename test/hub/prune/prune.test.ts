@@ -1,4 +1,4 @@
-import { chownSync, lstatSync, readdirSync, writeFileSync } from "node:fs";
+import { chownSync, lstatSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { readResults } from "../../../hub/results.ts";
@@ -144,6 +144,22 @@ describe("prune", () => {
       "q ok",
       "ursula failed",
     ]);
+  });
+
+  it("goes on with the others where a file is in a repository's place, and needs the folder of all", async () => {
+    world = await OwnedWorld.make(["q", "joker"]);
+    rmSync(world.at("q"), { recursive: true });
+    writeFileSync(world.at("q"), "");
+    const run = await world.prune();
+    expect(run.exitCode).toBe(1);
+    expect(hostOf(run, "q").errors.join()).toContain(world.at("q"));
+    expect(hostOf(run, "joker").outcome).toBe("pruned");
+    renameSync(world.repositories, `${world.repositories}.away`);
+    for (const command of ["prune", "list", "verify"]) {
+      const away = await world.start(command, "--wait", "0");
+      expect([command, away.exitCode]).toEqual([command, 2]);
+      expect(away.stderr).toContain(`cannot read the hub's repositories`);
+    }
   });
 
   it("ends with exit code 2 where it is used wrongly, and 0 where there is no repository", async () => {

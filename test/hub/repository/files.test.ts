@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { HASHED_KINDS, isFileName, parsePath, pathOf } from "../../../hub/repository/layout.ts";
@@ -138,6 +138,16 @@ describe("reading and listing", () => {
     expect(listing.config).toBe(5);
     const found = HASHED_KINDS.map((kind) => [...listing.files[kind].entries()]);
     expect(found).toEqual([[[id("1"), 1]], [[id("a"), 4]], [[id("3"), 3]], []]);
+  });
+
+  it("follows a link to a file, and refuses one to nothing, rather than leave a pack out", async () => {
+    const id = "ab".repeat(32);
+    const pack = join(root, "data", "ab", id);
+    mkdirSync(dirname(pack), { recursive: true });
+    symlinkSync(join(root, "elsewhere"), pack);
+    await expect(listRepository(root)).rejects.toThrow(`"${pack}" is a link to nothing`);
+    writeFileSync(join(root, "elsewhere"), "1234");
+    expect((await listRepository(root)).files.data.get(id)).toBe(4);
   });
 
   it("finds nothing in a folder that is not there", async () => {
