@@ -22,6 +22,7 @@ const POLL_MS = 500;
  * @param mode - `shared` to read it, `exclusive` to change it.
  * @returns gives the lock back.
  * @throws LockedError where another process held it for all of the time.
+ * @throws Error where the state folder cannot be written.
  */
 export async function lockRepository(
   state: string,
@@ -31,7 +32,7 @@ export async function lockRepository(
 ): Promise<() => void> {
   const path = join(state, "locks", "repositories", `${host}.lock`);
   const readers = `${path}.readers`;
-  return await waiting(patience, async () => {
+  return await waiting(state, patience, async () => {
     if (mode === "shared") return shareLock(path, readers);
     const release = await takeLock(path);
     // New readers find the lock from now on; it remains to look for those that were here before.
@@ -53,7 +54,7 @@ export async function lockTarget(
   patience: Patience,
 ): Promise<() => void> {
   const path = join(state, "locks", "targets", `${target}.lock`);
-  return await waiting(patience, () => takeLock(path));
+  return await waiting(state, patience, () => takeLock(path));
 }
 
 /**
@@ -94,6 +95,7 @@ function readersOf(folder: string): string[] {
 }
 
 async function waiting(
+  state: string,
   patience: Patience,
   take: () => Promise<() => void> | (() => void),
 ): Promise<() => void> {
@@ -102,7 +104,10 @@ async function waiting(
     try {
       return await take();
     } catch (error) {
-      if (!(error instanceof LockedError) || performance.now() >= until) throw error;
+      if (!(error instanceof LockedError)) {
+        throw new Error(`cannot write below the state folder "${state}"`, { cause: error });
+      }
+      if (performance.now() >= until) throw error;
       if (first) patience.onWait?.(error.message);
     }
     await setTimeout(Math.min(POLL_MS, Math.max(1, until - performance.now())));

@@ -89,7 +89,11 @@ export interface Result<Kind extends ResultKind> {
 /** The place of a result that concerns the hub alone. No target may be called so. */
 export const AT_HUB = "hub";
 
-/** Remembers a run. */
+/**
+ * Remembers a run.
+ *
+ * @throws Error where it cannot be written.
+ */
 export function recordResult<Kind extends ResultKind>(
   state: string,
   kind: Kind,
@@ -98,13 +102,17 @@ export function recordResult<Kind extends ResultKind>(
   run: Run<Kind>,
 ): void {
   const folder = join(state, "results", kind, place);
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
   const path = join(folder, `${host}.json`);
   const before = readResult(path, kind);
   const lastSuccess = run.outcome === "ok" ? run : (before?.lastSuccess ?? null);
   const content = JSON.stringify({ version: 1, last: run, lastSuccess });
-  writeFileSync(`${path}.new`, content, { mode: 0o600 });
-  renameSync(`${path}.new`, path);
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    writeFileSync(`${path}.new`, content, { mode: 0o600 });
+    renameSync(`${path}.new`, path);
+  } catch (error) {
+    throw new Error(`cannot write "${path}"`, { cause: error });
+  }
 }
 
 /** All remembered results of a kind; what cannot be read is left out. */

@@ -30,6 +30,13 @@ describe("lockRepository", () => {
     (await lock("exclusive"))();
   });
 
+  it("names the state folder where it cannot be written", async () => {
+    const file = join(state, "file");
+    writeFileSync(file, "");
+    await expect(lockTarget(file, "peer", AT_ONCE)).rejects.toThrow(`state folder "${file}"`);
+    await expect(lockRepository(file, "q", "shared", AT_ONCE)).rejects.toThrow(file);
+  });
+
   it("lets one change, and nobody read or change meanwhile", async () => {
     const release = await lock("exclusive");
     await expect(lock("shared")).rejects.toThrow("changes the repository");
