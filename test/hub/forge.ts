@@ -11,7 +11,7 @@ import {
   scryptSync,
   type ScryptOptions,
 } from "node:crypto";
-import { readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 interface MasterKey {
@@ -43,14 +43,51 @@ export class Forge {
   readonly #directory: string;
   readonly #key: MasterKey;
 
-  constructor(directory: string, password: string) {
+  /** @param key - a password of the repository, or its master key. */
+  constructor(directory: string, key: string | MasterKey) {
     this.#directory = directory;
-    this.#key = masterKey(directory, password);
+    this.#key = typeof key === "string" ? masterKey(directory, key) : key;
+  }
+
+  /**
+   * Makes a repository as `restic init` does, but with a key whose scrypt takes no time: most of what
+   * restic costs the tests is a second of scrypt for every command.
+   */
+  static init(directory: string, password: string): void {
+    const prefixes = Array.from({ length: 256 }, (_, at) => at.toString(16).padStart(2, "0"));
+    const folders = [
+      "index",
+      "keys",
+      "locks",
+      "snapshots",
+      ...prefixes.map((each) => `data/${each}`),
+    ];
+    for (const folder of folders) {
+      mkdirSync(join(directory, folder), { recursive: true, mode: 0o700 });
+    }
+    const forge = new Forge(directory, {
+      encrypt: randomBytes(32).toString("base64"),
+      mac: { k: randomBytes(16).toString("base64"), r: clamped(randomBytes(16)) },
+    });
+    forge.#writeKey(password);
+    const config = {
+      version: 2,
+      id: randomBytes(32).toString("hex"),
+      // Of degree 53 and irreducible, as the example in restic's documentation.
+      chunker_polynomial: "25b468838dcb75",
+    };
+    const path = join(directory, "config");
+    writeFileSync(path, encrypt(forge.#key, Buffer.from(JSON.stringify(config))), { mode: 0o600 });
   }
 
   /** Replaces the repository's keys with one whose scrypt takes no time. */
   cheapen(password: string): void {
     const folder = join(this.#directory, "keys");
+    for (const name of readdirSync(folder)) rmSync(join(folder, name));
+    this.#writeKey(password);
+  }
+
+  #writeKey(password: string): void {
     const salt = randomBytes(64);
     const cost = { N: 2, r: 8, p: 1 };
     const data = encrypt(derived(password, salt, cost), Buffer.from(JSON.stringify(this.#key)));
@@ -63,7 +100,6 @@ export class Forge {
       salt: salt.toString("base64"),
       data: data.toString("base64"),
     };
-    for (const name of readdirSync(folder)) rmSync(join(folder, name));
     this.#write("keys", Buffer.from(JSON.stringify(file)));
   }
 
@@ -132,11 +168,19 @@ function decrypt(key: MasterKey, bytes: Buffer): Buffer {
   return Buffer.concat([cipher.update(bytes.subarray(16, -16)), cipher.final()]);
 }
 
+const CLAMP = 0x0ffffffc0ffffffc0ffffffc0fffffffn;
+
+/** The part of a Poly1305 key that restic wants without the bits that Poly1305 leaves out. */
+function clamped(r: Buffer): string {
+  const hex = (littleEndian(r) & CLAMP).toString(16).padStart(32, "0");
+  return Buffer.from(hex, "hex").reverse().toString("base64");
+}
+
 /** Poly1305-AES (D. J. Bernstein, 2005). */
 function mac(key: MasterKey, nonce: Buffer, message: Buffer): Buffer {
   const block = createCipheriv("aes-128-ecb", Buffer.from(key.mac.k, "base64"), null);
   const s = littleEndian(block.setAutoPadding(false).update(nonce));
-  const r = littleEndian(Buffer.from(key.mac.r, "base64")) & 0x0ffffffc0ffffffc0ffffffc0fffffffn;
+  const r = littleEndian(Buffer.from(key.mac.r, "base64")) & CLAMP;
   const prime = (1n << 130n) - 5n;
   let sum = 0n;
   for (let at = 0; at < message.length; at += 16) {

@@ -113,7 +113,7 @@ describe("mirror", { timeout: 120_000 }, () => {
     await world.seed("joker");
     await world.mirror();
     rmSync(world.at("q"), { recursive: true });
-    await world.init("q");
+    world.init("q");
     await world.backup("q");
     const before = world.filesAt(world.peerData, "q", "data");
     const run = await world.mirror();

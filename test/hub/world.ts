@@ -23,10 +23,11 @@ import { execa } from "execa";
 import { afterAll } from "vitest";
 import type { z } from "zod";
 import type { HubCredentials, Manifest, PasswordTrio } from "../../config/manifest.ts";
+import type { HostReport, MirrorReport } from "../../hub/mirror/report.ts";
+import type { settingsSchema } from "../../hub/settings.ts";
 import { freePort } from "../../sandbox/world.ts";
 import { buildAgent } from "../../tools/build.ts";
-import type { settingsSchema } from "../../hub/settings.ts";
-import type { HostReport, MirrorReport } from "../../hub/mirror/report.ts";
+import { Forge } from "./forge.ts";
 
 export const PASSWORD = "only-for-tests";
 
@@ -217,15 +218,15 @@ export class World {
   }
 
   /** Makes a host's repository at the hub. */
-  async init(host: string): Promise<void> {
-    await restic(this, this.at(host), "init");
+  init(host: string): void {
+    Forge.init(this.at(host), PASSWORD);
   }
 
   /** Gives a host a repository with two snapshots. Each host's is a copy of the same one. */
   async seed(host: string): Promise<void> {
     if (template === undefined) {
       template = temporaryFolder();
-      await restic(this, template, "init");
+      Forge.init(template, PASSWORD);
       for (const megabytes of [2, 1]) {
         writeFileSync(join(this.root, "seed.bin"), randomBytes(megabytes * 1_000_000));
         await restic(this, template, "backup", "--quiet", join(this.root, "seed.bin"));

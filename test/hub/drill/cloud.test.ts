@@ -13,7 +13,7 @@ beforeAll(async () => {
   world = new DrillWorld();
   cloud = await Cloud.start(world.asWorld());
   await world.useRestoreKey(cloud);
-  await world.init(HOST);
+  world.init(HOST);
   await world.furnish();
   await world.save();
   const mirror = await world.mirror();

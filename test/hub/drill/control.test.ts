@@ -8,7 +8,7 @@ let world: DrillWorld;
 beforeAll(async () => {
   world = new DrillWorld();
   await world.addPeer();
-  await world.init(HOST);
+  world.init(HOST);
   await world.furnish();
   await world.save();
   await world.mirror();

@@ -11,7 +11,7 @@ let world: DrillWorld;
 beforeAll(async () => {
   world = new DrillWorld();
   await world.addPeer();
-  await world.init(HOST);
+  world.init(HOST);
   await world.furnish();
   await world.save();
   const mirror = await world.mirror();
