@@ -33,6 +33,7 @@ import { join } from "node:path";
 import { messageOf } from "../errors.ts";
 import { counted } from "../format.ts";
 import type { Progress } from "../progress.ts";
+import { FOREIGN_KEY, isForeignKey } from "../repository/key-file.ts";
 import { KINDS, pathOf, type Kind, type RepositoryFile } from "../repository/layout.ts";
 import { fileCount, type LocalListing } from "../repository/listing.ts";
 import { openIfPresent, RottenFileError, verifyFile } from "../repository/verified-read.ts";
@@ -62,6 +63,8 @@ interface Pass {
   held: string | undefined;
   /** Files of the phase at work that are no longer at the hub. */
   vanished: number;
+  /** Names of keys that are none. */
+  readonly foreign: Set<string>;
 }
 
 /**
@@ -170,7 +173,7 @@ async function listAll(
     try {
       const listing = await listForMirror(run.directory);
       run.listing = listing;
-      const pass: Pass = { run, listing, held: undefined, vanished: 0 };
+      const pass: Pass = { run, listing, held: undefined, vanished: 0, foreign: new Set() };
       if (listing.files.snapshots.count > 0 && listing.files.index.count === 0) {
         // Only a prune with --unsafe-recover-no-free-space leaves a repository so, for a while.
         pass.held = "the hub's repository has snapshots but no index: is a repair at work?";
@@ -196,6 +199,7 @@ async function sendPhase(
     if (pass.held !== undefined || missing(pass.run, pass.listing, kind).next().done === true)
       continue;
     byHost.set(pass.run.host, pass);
+    if (kind === "keys") reportForeignKeys(pass);
     if (!target.replaces) await reportDamaged(pass, kind);
   }
   if (byHost.size === 0) return;
@@ -211,8 +215,9 @@ async function sendPhase(
 }
 
 function* sendable(target: Target, kind: Kind, passes: readonly Pass[]): Generator<RepositoryFile> {
-  for (const { run, listing } of passes) {
+  for (const { run, listing, foreign } of passes) {
     for (const file of missing(run, listing, kind)) {
+      if (foreign.has(file.name)) continue;
       if (target.replaces || !isDamaged(run, file)) yield file;
     }
   }
@@ -291,6 +296,16 @@ function conclude(pass: Pass): void {
   run.report.errors.push(
     `held back ${counted(index, "index file")} and ${counted(absent, "snapshot")}: ${pass.held}`,
   );
+}
+
+/** Says which files in `keys` are not sent, for nobody could open the target with them there. */
+function reportForeignKeys({ run, listing, foreign }: Pass): void {
+  for (const { name } of missing(run, listing, "keys")) {
+    const path = pathOf("keys", name);
+    if (!isForeignKey(join(run.directory, path), name)) continue;
+    foreign.add(name);
+    run.report.errors.push(`${path}: not sent: ${FOREIGN_KEY}`);
+  }
 }
 
 /** Says which copies at the target have a wrong size while the hub's is good. */

@@ -206,7 +206,7 @@ function judgeFiles({ host, scan, owner }: HostEvidence, problems: Findings): vo
     problems.add(
       "",
       host,
-      `${counted(scan.foreignCount, "file or folder")} of its repository the hub's server cannot read or does not own ` +
+      `${scan.foreignCount === 1 ? "1 file or folder" : `${scan.foreignCount} files or folders`} of its repository the hub's server cannot read or does not own ` +
         `(${scan.foreign.join(", ")}${more > 0 ? `, and ${more} more` : ""}), so that backups fail: ` +
         `chown them to user ${owner}, and see what ran as another user`,
     );

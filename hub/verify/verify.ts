@@ -4,7 +4,9 @@ import { messageOf } from "../errors.ts";
 import { counted } from "../format.ts";
 import { openLedger } from "../ledger.ts";
 import { lockRepository, type Patience } from "../locks.ts";
-import { listRepository } from "../repository/listing.ts";
+import { FOREIGN_KEY, isForeignKey } from "../repository/key-file.ts";
+import { pathOf } from "../repository/layout.ts";
+import { listRepository, type LocalListing } from "../repository/listing.ts";
 import { AT_HUB } from "../results.ts";
 import type { Probe } from "../targets/probe.ts";
 import type { Target } from "../targets/target.ts";
@@ -87,6 +89,14 @@ export async function verify(options: VerifyOptions): Promise<VerifyReport> {
   };
 }
 
+/** Names what is in `keys` and is no key. */
+function foreignKeys(directory: string, listing: LocalListing): string[] {
+  return [...listing.files.keys.entries()]
+    .map(([name]) => ({ name, path: pathOf("keys", name) }))
+    .filter(({ name, path }) => isForeignKey(join(directory, path), name))
+    .map(({ path }) => `${path}: ${FOREIGN_KEY}`);
+}
+
 /** Where the repositories are for rclone; undefined for a rest-server. */
 function placeOf(target: TargetManifest | undefined): string | undefined {
   return target?.type === "b2" ? `${target.remote}:${target.path}` : undefined;
@@ -121,7 +131,7 @@ async function verifyHub(options: VerifyOptions, host: string): Promise<HubVerif
         const { files, bytes } = unread(listing, ledger);
         if (files > 0) options.onRead(host, files, bytes);
         const found = await learn(directory, listing, ledger, report.read, again);
-        report.errors.push(...found.unreadable);
+        report.errors.push(...found.unreadable, ...foreignKeys(directory, listing));
         writeDamaged(state, AT_HUB, host, found.damaged);
       } finally {
         ledger.close();

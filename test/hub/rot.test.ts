@@ -7,9 +7,11 @@ import {
   truncateSync,
   writeFileSync,
 } from "node:fs";
+import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { pathOf, type HashedKind } from "../../hub/repository/layout.ts";
+import type { VerifyReport } from "../../hub/verify/report.ts";
 import { World } from "./world.ts";
 
 let world: World;
@@ -132,6 +134,34 @@ describe("a rotten file at the hub", { timeout: 120_000 }, () => {
       expect(existsSync(join(place, "q", "config"))).toBe(false);
       expect(world.filesAt(place, "q", "data")).toEqual([]);
     }
+  });
+
+  it("sends no file of keys that restic stumbles over, and all else", async () => {
+    await world.seed("q");
+    const [real = ""] = world.filesAt(world.repositories, "q", "keys");
+    const key = JSON.parse(readFileSync(join(world.at("q"), "keys", real), "utf8")) as object;
+    const forged = [
+      "garbage",
+      "{}",
+      { ...key, N: 2 ** 40 },
+      { ...key, data: "AA==" },
+      { ...key, KDF: "x" },
+    ];
+    const names = forged.map((each) => {
+      const content = typeof each === "string" ? each : JSON.stringify(each);
+      const name = createHash("sha256").update(content).digest("hex");
+      writeFileSync(join(world.at("q"), "keys", name), content);
+      return name;
+    });
+    const run = await world.mirror();
+    expect(run.exitCode).toBe(1);
+    for (const [target, place] of places()) {
+      expect(World.host(run, target, "q").errors.join()).toContain("find out who wrote it");
+      expect(world.filesAt(place, "q", "keys")).toEqual([real]);
+      await world.check(place, "q");
+    }
+    const verified = await world.run<VerifyReport>("verify", "peer", "--json");
+    for (const name of names) expect(verified.report.hub.q?.errors.join()).toContain(name);
   });
 
   it("sends nothing new while the hub's repository has snapshots and no index", async () => {
