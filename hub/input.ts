@@ -53,10 +53,10 @@ function read<Schema extends z.ZodType>(path: string, schema: Schema): z.output<
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const problems = result.error.issues.map(
-    (issue) => `\n  ${issue.path.join(".") || "(whole file)"}: ${issue.message}`,
+    (issue) => `${issue.path.join(".") || "(whole file)"}: ${issue.message}`,
   );
   throw new UsageError(
-    `"${path}" is not what this version of offsite-hub reads:${problems.join("")}`,
+    `"${path}" is not what this version of offsite-hub reads: ${problems.join("; ")}`,
   );
 }
 

@@ -27,10 +27,11 @@ const SETTLE_MS = 100;
  * over.
  *
  * @param path - the lock's file; its folder is made.
+ * @param what - what it locks, for the error.
  * @returns gives the lock back.
  * @throws LockedError where a living process holds it.
  */
-export async function takeLock(path: string): Promise<() => void> {
+export async function takeLock(path: string, what: string): Promise<() => void> {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const owner = ownerOf(process.pid);
   const { token } = owner;
@@ -40,14 +41,16 @@ export async function takeLock(path: string): Promise<() => void> {
     if (!tryLink(own, path)) {
       const holder = readOwner(path);
       if (holder !== undefined && isAlive(holder)) {
-        throw new LockedError(`another offsite-hub (process ${holder.pid}) is at work on it`);
+        throw new LockedError(`another offsite-hub (process ${holder.pid}) is at work on ${what}`);
       }
       // Two may find the same dead owner: the later rename wins, and the other sees that it lost.
       renameSync(own, path);
       await setTimeout(SETTLE_MS);
       const winner = readOwner(path);
       if (winner?.token !== token) {
-        throw new LockedError(`another offsite-hub (process ${winner?.pid ?? "?"}) took it over`);
+        throw new LockedError(
+          `another offsite-hub (process ${winner?.pid ?? "?"}) took over ${what}`,
+        );
       }
     }
   } finally {

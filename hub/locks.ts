@@ -33,8 +33,8 @@ export async function lockRepository(
   const path = join(state, "locks", "repositories", `${host}.lock`);
   const readers = `${path}.readers`;
   return await waiting(state, patience, async () => {
-    if (mode === "shared") return shareLock(path, readers);
-    const release = await takeLock(path);
+    if (mode === "shared") return shareLock(path, readers, host);
+    const release = await takeLock(path, `the repository of "${host}"`);
     // New readers find the lock from now on; it remains to look for those that were here before.
     const reader = readersOf(readers).find((each) => isHeld(join(readers, each)));
     if (reader === undefined) return release;
@@ -54,7 +54,7 @@ export async function lockTarget(
   patience: Patience,
 ): Promise<() => void> {
   const path = join(state, "locks", "targets", `${target}.lock`);
-  return await waiting(state, patience, () => takeLock(path));
+  return await waiting(state, patience, () => takeLock(path, `target "${target}"`));
 }
 
 /**
@@ -70,13 +70,13 @@ export function endChildren(state: string, target: string): void {
   endOwners(childrenOf(state, target));
 }
 
-function shareLock(path: string, readers: string): () => void {
+function shareLock(path: string, readers: string, host: string): () => void {
   mkdirSync(readers, { recursive: true, mode: 0o700 });
   const release = writeOwner(readers);
   // Whoever takes the lock looks for readers after it has it: at least one of the two notices.
   if (!isHeld(path)) return release;
   release();
-  throw new LockedError("another offsite-hub changes the repository");
+  throw new LockedError(`another offsite-hub changes the repository of "${host}"`);
 }
 
 /** Names of the readers; those of dead processes are cleared away. */

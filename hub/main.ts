@@ -2,6 +2,8 @@
 /** `offsite-hub`, the agent that a hub runs. Built to one file, `dist/offsite-hub.mjs`. */
 import { Command, CommanderError } from "commander";
 import { messageOf, UsageError } from "./errors.ts";
+import { withCommonOptions } from "./options.ts";
+import { Output } from "./output.ts";
 
 // So that what is to be cleaned up at the end is, and a child does not outlive its parent.
 for (const [signal, number] of [
@@ -32,11 +34,15 @@ const program = new Command("offsite-hub")
   .description(
     "Copies the hub's restic repositories to their offsite targets, and watches over both.",
   )
-  .helpCommand(false);
+  .helpCommand(false)
+  .addHelpText(
+    "after",
+    "\noffsite-hub <command> --help says all of a command's options and exit codes.",
+  );
 
 const wanted = Object.entries(COMMANDS).filter(([name]) => name === process.argv[2]);
 for (const [, load] of wanted.length > 0 ? wanted : Object.entries(COMMANDS)) {
-  program.addCommand(await load());
+  program.addCommand(withCommonOptions(await load()));
 }
 
 for (const command of [program, ...program.commands]) command.exitOverride();
@@ -47,7 +53,7 @@ try {
   // commander has already said what is wrong with the arguments.
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
   else {
-    console.error(`error: ${error instanceof UsageError ? error.message : messageOf(error)}`);
+    new Output({ json: true }).error(messageOf(error));
     process.exitCode = error instanceof UsageError ? 2 : 1;
   }
 }

@@ -26,9 +26,10 @@ export interface CommonOptions {
   readonly json?: boolean;
 }
 
-/** Adds the options that every command has. */
+/** Adds the options that every command has, below those of its own. */
 export function withCommonOptions(command: Command): Command {
   return command
+    .optionsGroup("Options of all commands:")
     .addOption(new Option("--manifest <file>", "the bundle's offsite.json").env("OFFSITE_MANIFEST"))
     .addOption(
       new Option("--credentials <file>", "the bundle's hub-credentials.json, unsealed").env(
@@ -41,9 +42,10 @@ export function withCommonOptions(command: Command): Command {
       ),
     )
     .addOption(
-      new Option("--settings <file>", "the hub's settings, JSON (default: the seed's values)").env(
-        "OFFSITE_SETTINGS",
-      ),
+      new Option(
+        "--settings <file>",
+        "the hub's settings.json (default: none; everything in it has a default)",
+      ).env("OFFSITE_SETTINGS"),
     )
     .option("--repositories <dir>", "the hub's repositories (default: the manifest's)")
     .addOption(

@@ -11,14 +11,14 @@ const command = z
   .describe("A program and its arguments; no shell is involved.");
 
 /** How many days, weeks and months the hub's prune keeps a snapshot of. */
-export const retentionSchema = z.strictObject({
+const retentionSchema = z.strictObject({
   daily: whole.default(7),
   weekly: whole.default(4),
   monthly: whole.default(6),
 });
 
 /** A check of a host's own that a drill runs on what was restored. */
-export const checkSchema = z.strictObject({
+const checkSchema = z.strictObject({
   name: z.string().min(1).describe("What it checks, for the report."),
   command: command.describe(
     "A program and its arguments, run in the folder that holds what was restored. Exit code 0 passes.",

@@ -7,7 +7,7 @@ import { thief } from "../drill/thief.ts";
 import { UsageError } from "../errors.ts";
 import { counted, duration, size } from "../format.ts";
 import { pick } from "../input.ts";
-import { collect, Inputs, withCommonOptions, type CommonOptions } from "../options.ts";
+import { collect, Inputs, type CommonOptions } from "../options.ts";
 import { Output } from "../output.ts";
 
 interface Options extends CommonOptions {
@@ -21,7 +21,7 @@ interface Options extends CommonOptions {
 
 /** `offsite-hub drill`. */
 export function drillCommand(): Command {
-  return withCommonOptions(new Command("drill"))
+  return new Command("drill")
     .summary("restore the newest snapshot of every host from every target, and check it")
     .description(
       "Restores each host's newest snapshot from each target with the credential that restores from " +

@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import { pick } from "../input.ts";
-import { Inputs, withCommonOptions, type CommonOptions } from "../options.ts";
+import { Inputs, type CommonOptions } from "../options.ts";
 import { Output } from "../output.ts";
 import { list, type ListReport } from "../status/list.ts";
 import { answerRequest, requestedHosts } from "../status/request.ts";
@@ -12,7 +12,7 @@ interface Options extends CommonOptions {
 
 /** `offsite-hub list`. */
 export function listCommand(): Command {
-  return withCommonOptions(new Command("list"))
+  return new Command("list")
     .summary("list the hosts' snapshots, and at which targets they are")
     .description(
       "Lists the snapshots at the hub, the newest first, each with the targets that are known to hold it. " +

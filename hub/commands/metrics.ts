@@ -4,7 +4,7 @@ import { messageOf } from "../errors.ts";
 import { counted } from "../format.ts";
 import { metricsOf } from "../metrics/metrics.ts";
 import { replaceFile } from "../metrics/write.ts";
-import { Inputs, withCommonOptions, type CommonOptions } from "../options.ts";
+import { Inputs, type CommonOptions } from "../options.ts";
 import { Output } from "../output.ts";
 import { statusOf } from "./status.ts";
 
@@ -14,7 +14,7 @@ interface Options extends CommonOptions {
 
 /** `offsite-hub metrics`. */
 export function metricsCommand(): Command {
-  return withCommonOptions(new Command("metrics"))
+  return new Command("metrics")
     .summary("write the status as metrics for Prometheus")
     .description(
       "Writes what status tells as Prometheus text, for the textfile collector of the node exporter or to " +

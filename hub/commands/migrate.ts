@@ -4,7 +4,7 @@ import { counted, duration, excerpt } from "../format.ts";
 import { pick } from "../input.ts";
 import type { HostMigrateReport } from "../migrate/migrate-host.ts";
 import { migrate, type MigrateReport } from "../migrate/migrate.ts";
-import { collect, Inputs, withCommonOptions, type CommonOptions } from "../options.ts";
+import { collect, Inputs, type CommonOptions } from "../options.ts";
 import { Output } from "../output.ts";
 
 interface Options extends CommonOptions {
@@ -17,7 +17,7 @@ interface Options extends CommonOptions {
 
 /** `offsite-hub migrate`. */
 export function migrateCommand(): Command {
-  return withCommonOptions(new Command("migrate"))
+  return new Command("migrate")
     .summary("copy the hosts' snapshots from one shared repository to private ones")
     .description(
       "Copies each host's snapshots from a repository that the hosts shared into the host's own at the " +

@@ -3,15 +3,7 @@ import { counted, duration, size } from "../format.ts";
 import { pick } from "../input.ts";
 import { mirror } from "../mirror/mirror.ts";
 import { exitCodeOf, type HostReport, type MirrorReport } from "../mirror/report.ts";
-import {
-  collect,
-  Inputs,
-  days,
-  positive,
-  whole,
-  withCommonOptions,
-  type CommonOptions,
-} from "../options.ts";
+import { collect, Inputs, days, positive, whole, type CommonOptions } from "../options.ts";
 import { Output } from "../output.ts";
 import { noProgress, TerminalProgress } from "../progress.ts";
 
@@ -28,7 +20,7 @@ interface Options extends CommonOptions {
 
 /** `offsite-hub mirror`. */
 export function mirrorCommand(): Command {
-  return withCommonOptions(new Command("mirror"))
+  return new Command("mirror")
     .summary("copy every host's repository to every target")
     .description(
       "Copies the hosts' restic repositories to the targets, file by file, in an order in which each " +
@@ -91,7 +83,8 @@ async function run(targets: string[], options: Options): Promise<void> {
     progress,
     onHost: (target, host, each, errors) => {
       progress.clear();
-      output.info(`${target} ${host}: ${summary(each)}`);
+      // A notice says it.
+      if (each.outcome !== "absent") output.info(`${target} ${host}: ${summary(each)}`);
       for (const notice of each.notices) output.notice(`${target} ${host}: ${notice}`);
       for (const error of [...errors, ...each.asks]) output.error(`${target} ${host}: ${error}`);
     },

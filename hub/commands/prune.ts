@@ -3,14 +3,7 @@ import { Command } from "commander";
 import { UsageError } from "../errors.ts";
 import { counted, duration } from "../format.ts";
 import { pick } from "../input.ts";
-import {
-  collect,
-  Inputs,
-  positive,
-  whole,
-  withCommonOptions,
-  type CommonOptions,
-} from "../options.ts";
+import { collect, Inputs, positive, whole, type CommonOptions } from "../options.ts";
 import { Output } from "../output.ts";
 import { findTrusted, prune } from "../prune/prune.ts";
 import { exitCodeOf, type HostPruneReport, type SuspiciousLine } from "../prune/report.ts";
@@ -32,7 +25,7 @@ const NAMED = 10;
 
 /** `offsite-hub prune`. */
 export function pruneCommand(): Command {
-  return withCommonOptions(new Command("prune"))
+  return new Command("prune")
     .summary("remove at the hub what the retention does not keep")
     .description(
       "Removes from the hosts' restic repositories at the hub the snapshots that the retention does not " +

@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import type { HubCredentials } from "../../config/manifest.ts";
 import { pick } from "../input.ts";
-import { Inputs, withCommonOptions, type CommonOptions } from "../options.ts";
+import { Inputs, type CommonOptions } from "../options.ts";
 import { Output } from "../output.ts";
 import type { StatusReport } from "../status/report.ts";
 import { answerRequest, requestedHosts } from "../status/request.ts";
@@ -15,7 +15,7 @@ interface Options extends CommonOptions {
 
 /** `offsite-hub status`. */
 export function statusCommand(): Command {
-  return withCommonOptions(new Command("status"))
+  return new Command("status")
     .summary("say how hosts, targets and the last runs stand, and all that is wrong")
     .description(
       "Reports on every host's last backup, on what each target holds and since when, and on the last " +

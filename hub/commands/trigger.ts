@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { messageOf, UsageError } from "../errors.ts";
 import { pick } from "../input.ts";
-import { Inputs, withCommonOptions, type CommonOptions } from "../options.ts";
+import { Inputs, type CommonOptions } from "../options.ts";
 import { Output } from "../output.ts";
 import { answerRequest, requestedHosts } from "../status/request.ts";
 import { trigger } from "../status/trigger.ts";
@@ -12,7 +12,7 @@ interface Options extends CommonOptions {
 
 /** `offsite-hub trigger`. */
 export function triggerCommand(): Command {
-  return withCommonOptions(new Command("trigger"))
+  return new Command("trigger")
     .summary("start a host's backup")
     .description(
       "Runs the command that the settings have for the host under triggers, and returns at once. How the " +

@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError } from "commander";
 import { counted, duration, size } from "../format.ts";
 import { pick } from "../input.ts";
-import { collect, Inputs, withCommonOptions, type CommonOptions } from "../options.ts";
+import { collect, Inputs, type CommonOptions } from "../options.ts";
 import { Output } from "../output.ts";
 import { probeFromManifest } from "../targets/probe-from-manifest.ts";
 import { passed, type HostVerification } from "../verify/report.ts";
@@ -17,7 +17,7 @@ const SHARE_PERCENT = 5;
 
 /** `offsite-hub verify`. */
 export function verifyCommand(): Command {
-  return withCommonOptions(new Command("verify"))
+  return new Command("verify")
     .summary("check that the targets hold what they must, and refuse what they must")
     .description(
       "Compares what the targets list with what the hub has and had: is every file of every repository " +
@@ -76,7 +76,8 @@ async function run(targets: string[], options: Options): Promise<void> {
       for (const error of errors) output.error(`hub ${host}: ${error}`);
     },
     onHost: (target, host, each) => {
-      output.info(`${target} ${host}: ${summary(each)}`);
+      // A notice says it.
+      if (each.outcome !== "absent") output.info(`${target} ${host}: ${summary(each)}`);
       for (const notice of each.notices) output.notice(`${target} ${host}: ${notice}`);
       for (const error of each.errors) output.error(`${target} ${host}: ${error}`);
     },

@@ -147,10 +147,7 @@ function secondary(source: Source): Record<string, string> {
 }
 
 /** Those of which there is no copy that says the same. */
-export function withoutCopy(
-  snapshots: readonly Snapshot[],
-  copies: readonly Snapshot[],
-): Snapshot[] {
+function withoutCopy(snapshots: readonly Snapshot[], copies: readonly Snapshot[]): Snapshot[] {
   const there = new Set(copies.map(persistent));
   return snapshots.filter((snapshot) => !there.has(persistent(snapshot)));
 }

@@ -41,7 +41,8 @@ export async function answerRequest(
     if (source !== true && source !== "-") {
       throw new UsageError(`--request reads standard input: give "-" or nothing after it`);
     }
-    output.info(`${command} asked for by ${shown(process.env.FORT_ORIGIN ?? "nobody named")}`);
+    const origin = process.env.FORT_ORIGIN;
+    output.info(`${command} asked for by ${origin === undefined ? "nobody named" : shown(origin)}`);
     const request = parseRequest(await readAll(process.stdin));
     answer(await work(request));
   } catch (error) {

@@ -26,36 +26,36 @@ async function endedProcess(): Promise<number> {
 
 describe("takeLock", () => {
   it("is held by one at a time and given back", async () => {
-    const release = await takeLock(path);
-    await expect(takeLock(path)).rejects.toBeInstanceOf(LockedError);
+    const release = await takeLock(path, "it");
+    await expect(takeLock(path, "it")).rejects.toBeInstanceOf(LockedError);
     release();
     expect(readdirSync(join(root, "state"))).toEqual([]);
-    (await takeLock(path))();
+    (await takeLock(path, "it"))();
   });
 
   it("takes over what a dead process left, and only one of many does", async () => {
-    (await takeLock(path))();
+    (await takeLock(path, "it"))();
     writeFileSync(path, JSON.stringify({ pid: await endedProcess(), started: "x", token: "t" }));
-    const tries = await Promise.allSettled(Array.from({ length: 10 }, () => takeLock(path)));
+    const tries = await Promise.allSettled(Array.from({ length: 10 }, () => takeLock(path, "it")));
     expect(tries.filter((each) => each.status === "fulfilled")).toHaveLength(1);
     for (const each of tries) if (each.status === "fulfilled") each.value();
     expect(existsSync(path)).toBe(false);
   });
 
   it("does not take a process of the same number for the one that took the lock", async () => {
-    const release = await takeLock(path);
+    const release = await takeLock(path, "it");
     const owner = JSON.parse(readFileSync(path, "utf8")) as Record<string, unknown>;
     writeFileSync(path, JSON.stringify({ ...owner, started: "another boot/1", token: "t" }));
-    const taken = await takeLock(path);
+    const taken = await takeLock(path, "it");
     release();
     expect(existsSync(path)).toBe(true);
     taken();
   });
 
   it("takes over a file that is no lock", async () => {
-    (await takeLock(path))();
+    (await takeLock(path, "it"))();
     writeFileSync(path, "");
-    (await takeLock(path))();
+    (await takeLock(path, "it"))();
   });
 });
 

@@ -86,7 +86,7 @@ describe("a capability", () => {
     const report = answer as StatusReport;
     expect(report).toMatchObject({ version: 1, healthy: true });
     expect(Object.keys(report.hosts)).toEqual(["q"]);
-    expect(stderr).toContain('status asked for by "nobody named"');
+    expect(stderr).toContain("status asked for by nobody named");
     const all = await ask("status", "{}");
     expect(all.exitCode).toBe(0);
     expect(all.answer).toMatchObject({ healthy: false });
