@@ -61,5 +61,11 @@ export function reasonOf(result: ResticResult): string {
       "run `restic prune --unsafe-recover-no-free-space <note>` as the repository's owner"
     );
   }
+  if (/ciphertext verification failed|invalid data returned/.test(result.problem)) {
+    return (
+      `${result.problem}: a file is damaged, or was written by somebody without the right key. ` +
+      "`restic check` names it; look who wrote it, then move it away as the repository's owner"
+    );
+  }
   return result.problem;
 }

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { chownSync, lstatSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
@@ -160,6 +161,19 @@ describe("prune", () => {
       expect([command, away.exitCode]).toEqual([command, 2]);
       expect(away.stderr).toContain(`cannot read the hub's repositories`);
     }
+  });
+
+  it("says what to do where somebody without the key has left an index file", async () => {
+    world = await OwnedWorld.make(["q"]);
+    world.days("q", 1);
+    const content = "x".repeat(300);
+    const name = createHash("sha256").update(content).digest("hex");
+    const file = join(world.at("q"), "index", name);
+    writeFileSync(file, content);
+    chownSync(file, OWNER, OWNER);
+    const run = await world.prune();
+    expect(run.exitCode).toBe(1);
+    expect(hostOf(run, "q").errors.join()).toContain("`restic check` names it");
   });
 
   it("ends with exit code 2 where it is used wrongly, and 0 where there is no repository", async () => {
