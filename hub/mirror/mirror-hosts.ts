@@ -273,7 +273,7 @@ function judge(pass: Pass, kind: Kind): "pruned" | undefined {
       return undefined;
     case "data":
       if (absent > pass.vanished) {
-        pass.held = `${absent - pass.vanished} packs are not at the target, and any newer index may refer to them`;
+        pass.held = `not all packs are at the target (${counted(absent - pass.vanished, "pack")} missing), and any newer index may refer to them`;
       }
       return undefined;
     case "index":
