@@ -91,7 +91,7 @@ export class Inputs {
   /** @throws UsageError where a file is missing or wrong. */
   constructor(options: CommonOptions, output: Output) {
     this.manifest = readManifest(given(options.manifest, "--manifest", "OFFSITE_MANIFEST"));
-    this.settings = readSettings(options.settings);
+    this.settings = readSettings(options.settings === "" ? undefined : options.settings);
     this.repositories = options.repositories ?? this.manifest.hub.repositories;
     this.state = options.state ?? defaultState();
     this.rclone = options.rclone;

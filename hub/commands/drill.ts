@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import { control } from "../drill/control.ts";
-import { drill } from "../drill/drill.ts";
+import { drill, hasNeverBackedUp } from "../drill/drill.ts";
 import type { HostControl, HostDrill, ThiefReport } from "../drill/report.ts";
 import { defaultScratch } from "../drill/scratch.ts";
 import { thief } from "../drill/thief.ts";
@@ -58,9 +58,14 @@ async function run(names: string[], options: Options): Promise<void> {
     await rehearseThefts(inputs, targets, scratch, output);
     return;
   }
+  const seen = names.length > 0 ? hosts : hosts.filter((host) => !hasNeverBackedUp(inputs, host));
+  for (const host of hosts.filter((each) => !seen.includes(each))) {
+    output.notice(`${host}: has never backed up, there is nothing to restore`);
+  }
+  if (seen.length === 0) output.error("no host has ever backed up: nothing was restored");
   const drills: HostDrill[] = [];
   const controls: HostControl[] = [];
-  for (const host of hosts) {
+  for (const host of seen) {
     for (const target of targets) {
       const { snapshot } = options;
       const what = { inputs, target, host, snapshot, scratch, keep: options.keep === true };
@@ -75,8 +80,9 @@ async function run(names: string[], options: Options): Promise<void> {
       }
     }
   }
-  output.report(options.control === true ? { controls } : { drills });
-  if ([...drills, ...controls].some(({ outcome }) => outcome === "failed")) process.exitCode = 1;
+  output.report({ version: 1, ...(options.control === true ? { controls } : { drills }) });
+  const runs = [...drills, ...controls];
+  if (runs.length === 0 || runs.some(({ outcome }) => outcome === "failed")) process.exitCode = 1;
 }
 
 /** Hosts that the settings of drills name and the manifest does not: a slip, or one that left. */
@@ -125,7 +131,7 @@ async function rehearseThefts(
     if (report.outcome === "ok") output.info(`${target}: ${days}, ${duration(report.seconds)}`);
     thefts.push(report);
   }
-  output.report({ thefts });
+  output.report({ version: 1, thefts });
   if (thefts.some(({ outcome }) => outcome === "failed")) process.exitCode = 1;
 }
 

@@ -1,6 +1,8 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { messageOf } from "../errors.ts";
 import type { Inputs } from "../options.ts";
-import { recordResult } from "../results.ts";
+import { readResults, recordResult } from "../results.ts";
 import { Checks, type CheckOptions } from "./checks/all.ts";
 import { repositoryAt, type ReadOnlyRepository } from "./repository.ts";
 import { newDrill, since, type HostDrill } from "./report.ts";
@@ -50,6 +52,12 @@ export async function drill(options: DrillOptions): Promise<HostDrill> {
   report.outcome = report.errors.length === 0 ? "ok" : "failed";
   remember(inputs.state, report);
   return report;
+}
+
+/** Whether the hub has no repository of a host, nor ever mirrored one. */
+export function hasNeverBackedUp(inputs: Inputs, host: string): boolean {
+  if (existsSync(join(inputs.repositoryOf(host), "config"))) return false;
+  return !readResults(inputs.state, "mirror").some((result) => result.host === host);
 }
 
 const RESTORED = "restored";

@@ -32,8 +32,9 @@ export interface MigrateOptions {
   readonly onHost: (host: string, report: HostMigrateReport) => void;
 }
 
-/** What a migration came to. */
+/** What `offsite-hub migrate --json` writes. It changes only compatibly. */
 export interface MigrateReport {
+  readonly version: 1;
   readonly dryRun: boolean;
   readonly hosts: Record<string, HostMigrateReport>;
   /** Snapshots in the source by host names that the manifest does not know. */
@@ -54,7 +55,7 @@ export async function migrate(options: MigrateOptions): Promise<MigrateReport> {
   const password = readPassword(options.fromPasswordFile);
   const source = await openSource({ from, password, restic, account });
   const byHost = sorted(source.snapshots, options);
-  const report: MigrateReport = { dryRun, hosts: {}, unknown: {}, others: {} };
+  const report: MigrateReport = { version: 1, dryRun, hosts: {}, unknown: {}, others: {} };
   for (const [name, snapshots] of byHost) {
     if (options.hosts.includes(name)) continue;
     const known = options.allHosts.includes(name);

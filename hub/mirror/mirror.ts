@@ -56,6 +56,7 @@ export async function mirror(options: MirrorOptions): Promise<MirrorReport> {
     ),
   );
   return {
+    version: 1,
     started: started.toISOString(),
     seconds: (performance.now() - begin) / 1000,
     targets: Object.fromEntries(reports),

@@ -51,6 +51,7 @@ export interface TargetReport {
 
 /** What `offsite-hub mirror --json` writes. It changes only compatibly. */
 export interface MirrorReport {
+  readonly version: 1;
   /** When the run began, ISO 8601 in UTC. */
   started: string;
   seconds: number;

@@ -40,7 +40,7 @@ export async function prune(options: PruneOptions): Promise<PruneReport> {
     if (report.outcome !== "absent" && !options.dryRun) record(host, started, report, options);
     options.onHost(host, report);
   }
-  return { dryRun: options.dryRun, hosts };
+  return { version: 1, dryRun: options.dryRun, hosts };
 }
 
 function record(host: string, started: Date, report: HostPruneReport, options: PruneOptions): void {

@@ -46,8 +46,9 @@ export interface HostPruneReport {
   seconds: number;
 }
 
-/** What a prune came to. */
+/** What `offsite-hub prune --json` writes. It changes only compatibly. */
 export interface PruneReport {
+  readonly version: 1;
   readonly dryRun: boolean;
   readonly hosts: Record<string, HostPruneReport>;
 }

@@ -68,6 +68,7 @@ export interface HubVerification {
 
 /** What `offsite-hub verify --json` writes. It changes only compatibly. */
 export interface VerifyReport {
+  readonly version: 1;
   /** When the run began, ISO 8601 in UTC. */
   readonly started: string;
   readonly seconds: number;

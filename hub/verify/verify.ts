@@ -82,6 +82,7 @@ export async function verify(options: VerifyOptions): Promise<VerifyReport> {
     }),
   );
   return {
+    version: 1,
     started: started.toISOString(),
     seconds: (performance.now() - begin) / 1000,
     hub,

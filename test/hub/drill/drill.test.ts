@@ -151,3 +151,19 @@ describe("a drill from a peer", () => {
     expect(absent.drills[0]?.errors[0]).toContain('no snapshot whose id begins with "ffffff"');
   });
 });
+
+describe("a drill of hosts that never backed up", () => {
+  it("leaves them out with a notice, and fails where there is no other", async () => {
+    const other = new DrillWorld();
+    try {
+      await other.addPeer();
+      const run = await other.drill();
+      expect(run.exitCode).toBe(1);
+      expect(run.drills).toEqual([]);
+      expect(run.stderr).toContain(`${HOST}: has never backed up`);
+      expect(run.stderr).toContain("no host has ever backed up");
+    } finally {
+      await other.close();
+    }
+  });
+});
