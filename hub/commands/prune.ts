@@ -102,10 +102,15 @@ async function run(hosts: string[], options: Options): Promise<void> {
   process.exitCode = exitCodeOf(report);
 }
 
+/** The repository is locked meanwhile, so an operator who went away must not keep the night waiting. */
+const ANSWER_MS = 10 * 60_000;
+
 async function ask(message: string): Promise<boolean> {
+  const signal = AbortSignal.timeout(ANSWER_MS);
   try {
-    return await confirm({ message, default: false });
+    return await confirm({ message, default: false }, { signal });
   } catch {
+    if (signal.aborted) return false;
     // Ctrl-C, which the question catches.
     process.exit(130);
   }
