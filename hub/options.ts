@@ -8,7 +8,7 @@ import { messageOf, UsageError } from "./errors.ts";
 import { readCredentials, readManifest, readSettings } from "./input.ts";
 import type { Patience } from "./locks.ts";
 import type { Output } from "./output.ts";
-import type { Settings } from "./settings.ts";
+import type { Retention, Settings } from "./settings.ts";
 import { targetFromManifest } from "./targets/from-manifest.ts";
 import type { Target } from "./targets/target.ts";
 
@@ -163,6 +163,22 @@ function defaultState(): string {
 function given(value: string | undefined, option: string, variable: string): string {
   if (value !== undefined && value !== "") return value;
   throw new UsageError(`which file? Give ${option} or set ${variable}`);
+}
+
+/** The options that stand in for the settings' retention. */
+export interface KeepOptions {
+  readonly keepDaily?: number;
+  readonly keepWeekly?: number;
+  readonly keepMonthly?: number;
+}
+
+/** What the options say of the retention, else the settings. */
+export function retentionOf(options: KeepOptions, { retention }: Settings): Retention {
+  return {
+    daily: options.keepDaily ?? retention.daily,
+    weekly: options.keepWeekly ?? retention.weekly,
+    monthly: options.keepMonthly ?? retention.monthly,
+  };
 }
 
 /** For options that may be given again. */

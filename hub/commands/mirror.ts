@@ -3,19 +3,25 @@ import { counted, duration, size } from "../format.ts";
 import { pick } from "../input.ts";
 import { mirror } from "../mirror/mirror.ts";
 import { exitCodeOf, type HostReport, type MirrorReport } from "../mirror/report.ts";
-import { collect, Inputs, days, positive, whole, type CommonOptions } from "../options.ts";
+import {
+  collect,
+  days,
+  Inputs,
+  positive,
+  retentionOf,
+  whole,
+  type CommonOptions,
+  type KeepOptions,
+} from "../options.ts";
 import { Output } from "../output.ts";
 import { noProgress, TerminalProgress } from "../progress.ts";
 
-interface Options extends CommonOptions {
+interface Options extends CommonOptions, KeepOptions {
   readonly host?: string[];
   readonly dryRun?: boolean;
   readonly limitUpload?: number;
   readonly graceDays?: number;
   readonly allowRemoval?: boolean;
-  readonly keepDaily?: number;
-  readonly keepWeekly?: number;
-  readonly keepMonthly?: number;
 }
 
 /** `offsite-hub mirror`. */
@@ -72,11 +78,7 @@ async function run(targets: string[], options: Options): Promise<void> {
     repositories,
     state,
     patience,
-    retention: {
-      daily: options.keepDaily ?? settings.retention.daily,
-      weekly: options.keepWeekly ?? settings.retention.weekly,
-      monthly: options.keepMonthly ?? settings.retention.monthly,
-    },
+    retention: retentionOf(options, settings),
     graceDays: options.graceDays ?? settings.graceDays,
     allowRemoval: options.allowRemoval === true,
     dryRun: options.dryRun === true,

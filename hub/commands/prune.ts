@@ -3,19 +3,24 @@ import { Command } from "commander";
 import { UsageError } from "../errors.ts";
 import { counted, duration } from "../format.ts";
 import { pick } from "../input.ts";
-import { collect, Inputs, positive, whole, type CommonOptions } from "../options.ts";
+import {
+  collect,
+  Inputs,
+  positive,
+  retentionOf,
+  whole,
+  type CommonOptions,
+  type KeepOptions,
+} from "../options.ts";
 import { Output } from "../output.ts";
 import { findTrusted, prune } from "../prune/prune.ts";
 import { exitCodeOf, type HostPruneReport, type SuspiciousLine } from "../prune/report.ts";
 
-interface Options extends CommonOptions {
+interface Options extends CommonOptions, KeepOptions {
   readonly dryRun?: boolean;
   readonly allowRemoval?: boolean;
   readonly trust?: string[];
   readonly trustAll?: boolean;
-  readonly keepDaily?: number;
-  readonly keepWeekly?: number;
-  readonly keepMonthly?: number;
   readonly keepHours?: number;
   readonly maxBackupHours?: number;
 }
@@ -65,11 +70,7 @@ async function run(hosts: string[], options: Options): Promise<void> {
   const inputs = new Inputs(options, output);
   const { manifest, settings, state, restic, patience } = inputs;
   const names = pick("host", hosts, Object.keys(manifest.hosts));
-  const retention = {
-    daily: options.keepDaily ?? settings.retention.daily,
-    weekly: options.keepWeekly ?? settings.retention.weekly,
-    monthly: options.keepMonthly ?? settings.retention.monthly,
-  };
+  const retention = retentionOf(options, settings);
   if (retention.daily + retention.weekly + retention.monthly === 0) {
     throw new UsageError(
       "the retention keeps no daily, no weekly and no monthly snapshot. One of them must be above 0",
