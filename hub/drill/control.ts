@@ -16,7 +16,7 @@ import {
 } from "./break.ts";
 import { Checks, type Subject } from "./checks/all.ts";
 import { checkOptions, type DrillOptions } from "./drill.ts";
-import { ReadOnlyRepository, repositoryAt } from "./repository.ts";
+import { reach, ReadOnlyRepository, repositoryAt } from "./repository.ts";
 import { DrillError, since, type CheckReport, type HostControl } from "./report.ts";
 import { restoreSnapshot } from "./restore.ts";
 import { Scratch } from "./scratch.ts";
@@ -83,6 +83,7 @@ async function breakAll(bench: Bench): Promise<void> {
   const { options, scratch, copy } = bench;
   const { inputs, target, host } = options;
   const source = repositoryAt(inputs, target, host, scratch.folder("cache"));
+  await reach(inputs, target, host);
   const all = await listSnapshots(source);
   const { snapshots } = chooseSnapshots(all, host, {
     overdueHours: inputs.settings.overdueHours,

@@ -4,7 +4,7 @@ import { messageOf } from "../errors.ts";
 import type { Inputs } from "../options.ts";
 import { readResults, recordResult } from "../results.ts";
 import { Checks, type CheckOptions } from "./checks/all.ts";
-import { repositoryAt, type ReadOnlyRepository } from "./repository.ts";
+import { reach, repositoryAt, type ReadOnlyRepository } from "./repository.ts";
 import { newDrill, since, type HostDrill } from "./report.ts";
 import { restoreSnapshot } from "./restore.ts";
 import { Scratch } from "./scratch.ts";
@@ -65,7 +65,10 @@ const RESTORED = "restored";
 async function rehearse(options: DrillOptions, scratch: Scratch, report: HostDrill): Promise<void> {
   const { inputs, target, host } = options;
   const repository = repositoryAt(inputs, target, host, scratch.folder("cache"));
-  const chosen = await timed(report, "find", () => choose(options, repository, report));
+  const chosen = await timed(report, "find", async () => {
+    await reach(inputs, target, host);
+    return await choose(options, repository, report);
+  });
   const restored = scratch.fresh(RESTORED);
   await timed(report, "restore", async () => {
     for (const snapshot of chosen) {

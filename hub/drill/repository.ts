@@ -1,6 +1,6 @@
 import type { Inputs } from "../options.ts";
 import { readPassword, runRestic, type ResticResult } from "../restic.ts";
-import type { CredentialAge } from "../targets/target.ts";
+import { StopError, type CredentialAge } from "../targets/target.ts";
 import { DrillError } from "./report.ts";
 
 /** One way to be let in: environment variables for restic. */
@@ -89,6 +89,25 @@ function isRefusal(result: ResticResult): boolean {
     result.exitCode !== 0 &&
     [...result.complaints, result.problem].some((line) => /\(401\)|401 Unauthorized/.test(line))
   );
+}
+
+/**
+ * Asks a rest-server for a host's repository. restic goes on for minutes at an address where nobody
+ * answers; this tells within seconds.
+ *
+ * @throws DrillError where it does not answer.
+ */
+export async function reach(inputs: Inputs, target: string, host: string): Promise<void> {
+  if (inputs.manifest.targets[target]?.type !== "rest-server") return;
+  const place = inputs.target(target);
+  try {
+    const found = (await place.inventory([host])).get(host);
+    if (found instanceof StopError && found.scope === "target") {
+      throw new DrillError(found.message);
+    }
+  } finally {
+    await place.close();
+  }
 }
 
 /**

@@ -192,3 +192,14 @@ describe("a drill", () => {
     expect(run.drills[0]?.notices.join("\n")).toContain("not restored: /etc/hostname");
   });
 });
+
+describe("a drill from a peer that does not answer", () => {
+  it("fails with the address, before restic goes on trying", async () => {
+    await world.stopPeer();
+    const run = await world.drill("--from", "peer");
+    expect(run.exitCode).toBe(1);
+    const [drill] = run.drills;
+    expect(drill?.errors).toHaveLength(1);
+    expect(drill?.errors[0]).toMatch(/gave up after \d tries: http:.*ECONNREFUSED/);
+  });
+});
