@@ -70,7 +70,8 @@ class Model {
     this.directory = directory;
     this.#random = random;
     for (const kind of HASHED_KINDS) mkdirSync(join(directory, kind), { recursive: true });
-    this.#write("keys", "a key");
+    const bytes = Buffer.alloc(64).toString("base64");
+    this.#write("keys", { kdf: "scrypt", N: 2, r: 8, p: 1, salt: bytes, data: bytes });
     writeFileSync(join(directory, "config"), "the config");
   }
 
