@@ -253,7 +253,7 @@ export class Scenario {
   /** A host is restored from every target and checked, and a broken copy is found out. */
   async drill(): Promise<string> {
     await this.#hub.run("drill", "q", "--json");
-    await this.#hub.run("drill", "q", "--control", "--json");
+    await this.#hub.run("drill", "q", "--control", "--from", "peer", "--json");
     await this.#hub.run("drill", "--thief", "--json");
     return "q, restored and checked; a broken copy and a thief were noticed";
   }
