@@ -2,10 +2,11 @@
  * What the commands remember of their last runs, for `status` and `metrics`: one small file for each
  * command, place and host below the state folder, replaced in one step.
  */
-import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join, relative, sep } from "node:path";
 import { z } from "zod";
 import { messageOf } from "./errors.ts";
+import { writeStateFile } from "./state-file.ts";
 
 const time = z.iso.datetime();
 
@@ -101,15 +102,11 @@ export function recordResult<Kind extends ResultKind>(
   host: string,
   run: Run<Kind>,
 ): void {
-  const folder = join(state, "results", kind, place);
-  const path = join(folder, `${host}.json`);
+  const path = join(state, "results", kind, place, `${host}.json`);
   const before = readResult(path, kind);
   const lastSuccess = run.outcome === "ok" ? run : (before?.lastSuccess ?? null);
-  const content = JSON.stringify({ version: 1, last: run, lastSuccess });
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    writeFileSync(`${path}.new`, content, { mode: 0o600 });
-    renameSync(`${path}.new`, path);
+    writeStateFile(path, { version: 1, last: run, lastSuccess });
   } catch (error) {
     throw new Error(`cannot write "${path}"`, { cause: error });
   }

@@ -2,11 +2,11 @@
  * What the mirror remembers of a host's files that a target has and the hub no longer: since when,
  * and in which order they went. What these notes are good for is proven in `removal.ts`.
  */
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
+import { readFileSync } from "node:fs";
 import { z } from "zod";
 import { HASHED_KINDS, parsePath, pathOf, type HashedKind } from "../repository/layout.ts";
 import type { LocalListing } from "../repository/listing.ts";
+import { writeStateFile } from "../state-file.ts";
 
 /** Files that one mirror was the first to find gone from the hub. */
 export interface Batch {
@@ -93,11 +93,8 @@ export function readNotes(path: string): Notes {
  * @throws Error where they cannot be written; the ones before are still there then.
  */
 export function writeNotes(path: string, notes: Notes): void {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const batches = notes.batches.map(({ age, files }) => ({ age, files: [...files] }));
-  const stored = { version: 1, time: notes.time, seen: [...notes.seen], batches };
-  writeFileSync(`${path}.new`, JSON.stringify(stored), { mode: 0o600, flush: true });
-  renameSync(`${path}.new`, path);
+  writeStateFile(path, { version: 1, time: notes.time, seen: [...notes.seen], batches }, true);
 }
 
 /** Whether the notes differ in more than their time, which says nothing without a batch. */

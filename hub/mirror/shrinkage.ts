@@ -3,12 +3,13 @@
  * takes. The mirror removes nothing, so the target keeps them; but a hub that is being emptied is
  * to be looked at before anything else happens.
  */
-import { lstatSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { lstatSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { z } from "zod";
 import { pathOf } from "../repository/layout.ts";
 import type { NameTable } from "../repository/name-table.ts";
 import type { Retention } from "../settings.ts";
+import { writeStateFile } from "../state-file.ts";
 
 /** Snapshots by name, with when their files arrived at the hub, in milliseconds since 1970. */
 export type Arrivals = ReadonlyMap<string, number>;
@@ -78,8 +79,5 @@ export function recall(path: string): Arrivals {
 
 /** Remembers the hub's snapshots for the next mirror; the file is replaced in one step. */
 export function remember(path: string, snapshots: Arrivals): void {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  const state = { version: 1, snapshots: Object.fromEntries(snapshots) };
-  writeFileSync(`${path}.new`, JSON.stringify(state), { mode: 0o600 });
-  renameSync(`${path}.new`, path);
+  writeStateFile(path, { version: 1, snapshots: Object.fromEntries(snapshots) });
 }

@@ -2,10 +2,11 @@
  * What prunes remember of a host beside their results: which snapshots the operator trusts, and how
  * many were removed in each run. Small files below the state folder, replaced in one step.
  */
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { z } from "zod";
 import { messageOf, UsageError } from "../errors.ts";
+import { writeStateFile } from "../state-file.ts";
 import { DAY_MS } from "./snapshot.ts";
 
 const trustSchema = z.object({
@@ -46,7 +47,7 @@ export function writeTrusted(
   host: string,
   trusted: ReadonlyMap<string, string>,
 ): void {
-  write(trustPath(state, host), { version: 1, snapshots: Object.fromEntries(trusted) });
+  writeStateFile(trustPath(state, host), { version: 1, snapshots: Object.fromEntries(trusted) });
 }
 
 /**
@@ -62,7 +63,7 @@ export function readHistory(state: string, host: string): History {
 /** Remembers it. */
 export function writeHistory(state: string, host: string, history: History): void {
   const runs = history.runs.slice(-RUNS);
-  write(historyPath(state, host), { version: 1, ...history, runs });
+  writeStateFile(historyPath(state, host), { version: 1, ...history, runs });
 }
 
 /**
@@ -108,10 +109,4 @@ function read<Schema extends z.ZodType>(path: string, schema: Schema) {
   } catch {
     throw new UsageError(`"${path}" is not what offsite-hub wrote. Look at it, then remove it`);
   }
-}
-
-function write(path: string, value: unknown): void {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  writeFileSync(`${path}.new`, JSON.stringify(value), { mode: 0o600 });
-  renameSync(`${path}.new`, path);
 }

@@ -4,9 +4,10 @@
  * them again until it finds them whole or gone: one small file a place and host below the state
  * folder, replaced in one step.
  */
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { z } from "zod";
+import { writeStateFile } from "../state-file.ts";
 
 const storedSchema = z.object({ version: z.literal(1), paths: z.array(z.string()) });
 
@@ -41,10 +42,7 @@ export function writeDamaged(
     rmSync(path, { force: true });
     return;
   }
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  const content = JSON.stringify({ version: 1, paths: [...paths] });
-  writeFileSync(`${path}.new`, content, { mode: 0o600 });
-  renameSync(`${path}.new`, path);
+  writeStateFile(path, { version: 1, paths: [...paths] });
 }
 
 function pathOf(state: string, place: string, host: string): string {
