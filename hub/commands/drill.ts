@@ -9,6 +9,7 @@ import { counted, duration, size } from "../format.ts";
 import { pick } from "../input.ts";
 import { collect, Inputs, type CommonOptions } from "../options.ts";
 import { Output } from "../output.ts";
+import { owedDeployment } from "../targets/target.ts";
 
 interface Options extends CommonOptions {
   readonly from?: string[];
@@ -149,10 +150,7 @@ function tell(report: HostDrill, output: Output): void {
   const name = `${report.target} ${report.host}`;
   output.info(`${name}: ${summary(report)}`);
   if (report.credential === "next" || report.credential === "previous") {
-    output.warning(
-      `${name}: accepted the ${report.credential} credential, not the current one: ` +
-        `${report.credential === "next" ? "the hub" : "the target"} still owes a deployment`,
-    );
+    output.warning(`${name}: ${owedDeployment(report.credential)}`);
   }
   for (const notice of report.notices) output.notice(`${name}: ${notice}`);
   if (report.kept !== null) output.notice(`${name}: kept in ${report.kept}; remove it yourself`);

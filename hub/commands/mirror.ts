@@ -15,6 +15,7 @@ import {
 } from "../options.ts";
 import { Output } from "../output.ts";
 import { noProgress, TerminalProgress } from "../progress.ts";
+import { owedDeployment } from "../targets/target.ts";
 
 interface Options extends CommonOptions, KeepOptions {
   readonly host?: string[];
@@ -117,10 +118,7 @@ function closing(report: MirrorReport, output: Output): void {
   for (const [name, target] of Object.entries(report.targets)) {
     for (const error of target.errors) output.error(`${name}: ${error}`);
     if (target.credential === null || target.credential === "current") continue;
-    output.warning(
-      `${name}: accepted the ${target.credential} credential, not the current one: ` +
-        `${target.credential === "next" ? "the hub" : "the target"} still owes a deployment`,
-    );
+    output.warning(`${name}: ${owedDeployment(target.credential)}`);
   }
   for (const notice of report.notices) output.notice(notice);
 }

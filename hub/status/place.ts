@@ -1,6 +1,7 @@
 import type { HubCredentials } from "../../config/manifest.ts";
 import type { Arrivals } from "../mirror/shrinkage.ts";
 import type { Result, Run } from "../results.ts";
+import { owedDeployment } from "../targets/target.ts";
 import { age, when, type Findings } from "./findings.ts";
 import { judgeRun, runStatus } from "./host.ts";
 import type { CredentialStatus, HostAtTarget, Thresholds } from "./report.ts";
@@ -57,12 +58,7 @@ export function judgePlace(
   }
   const credential = credentialOf(evidence);
   if (credential !== null && credential.age !== "current") {
-    const owes = credential.age === "next" ? "the hub" : "the target";
-    notices.add(
-      target,
-      host,
-      `accepted the ${credential.age} credential, not the current one: ${owes} still owes a deployment`,
-    );
+    notices.add(target, host, owedDeployment(credential.age));
   }
   return {
     fresh,

@@ -9,6 +9,12 @@ import { NameTable } from "../repository/name-table.ts";
 /** Which of the credentials that the hub holds a target accepted. */
 export type CredentialAge = "current" | "next" | "previous";
 
+/** Says that a deployment is owed, where a target accepted another credential than the current one. */
+export function owedDeployment(age: Exclude<CredentialAge, "current">): string {
+  const who = age === "next" ? "the hub" : "the target";
+  return `accepted the ${age} credential, not the current one: ${who} still owes a deployment`;
+}
+
 /** What a target says of a repository's `config` without its password. */
 export interface RemoteConfig {
   readonly size: number;

@@ -8,7 +8,13 @@ import { messageOf } from "../errors.ts";
 import { counted } from "../format.ts";
 import { lockTarget, type Patience } from "../locks.ts";
 import type { CanaryReport, Probe } from "../targets/probe.ts";
-import { CANARY, StopError, type Inventory, type Target } from "../targets/target.ts";
+import {
+  CANARY,
+  owedDeployment,
+  StopError,
+  type Inventory,
+  type Target,
+} from "../targets/target.ts";
 import { newHostVerification, type HostVerification, type TargetVerification } from "./report.ts";
 import { verifyHost } from "./verify-host.ts";
 
@@ -114,12 +120,7 @@ async function one(
 /** Which credential the hosts were accepted with, where it was not the current one. */
 function owed({ hosts }: TargetVerification): string[] {
   const ages = Object.values(hosts).map(({ credential }) => credential);
-  return (["previous", "next"] as const)
-    .filter((age) => ages.includes(age))
-    .map(
-      (age) =>
-        `accepted the ${age} credential, not the current one: ${age === "next" ? "the hub" : "the target"} still owes a deployment`,
-    );
+  return (["previous", "next"] as const).filter((age) => ages.includes(age)).map(owedDeployment);
 }
 
 /** Whatever is beside the repositories of the manifest's hosts. */
