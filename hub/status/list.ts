@@ -79,13 +79,12 @@ async function listHost(
   const { manifest, settings, repositories, state, restic } = options;
   const directory = join(repositories, host);
   const scan = scanRepository(directory, expectedOwner(repositories, directory));
+  const ids = new Set(scan.snapshots.keys());
   const details = await snapshotDetails({
     host,
     directory,
-    ids: new Set(scan.snapshots.keys()),
-    passwordFile: Object.hasOwn(settings.passwordFiles, host)
-      ? settings.passwordFiles[host]
-      : undefined,
+    ids,
+    settings,
     state,
     restic,
     deadline,

@@ -9,6 +9,7 @@ import { messageOf, UsageError } from "../errors.ts";
 import { counted } from "../format.ts";
 import { pathOf } from "../repository/layout.ts";
 import { readPassword, runRestic } from "../restic.ts";
+import type { Settings } from "../settings.ts";
 
 const detailsSchema = z.object({
   /** The time that the client gave it: when the backup began. */
@@ -51,8 +52,8 @@ export interface DetailsOptions {
   readonly directory: string;
   /** The ids of the snapshots that are there. */
   readonly ids: ReadonlySet<string>;
-  /** The file with the repository's password, where the hub has it. */
-  readonly passwordFile: string | undefined;
+  /** They say which file has the repository's password, where the hub has it. */
+  readonly settings: Settings;
   readonly state: string;
   readonly restic: string;
   /** Ends the asking, of this host and of others. */
@@ -69,9 +70,12 @@ const cacheSchema = z.object({
 
 /** Asks restic about those snapshots that are not remembered yet. It changes no repository. */
 export async function snapshotDetails(options: DetailsOptions): Promise<Details> {
-  const { ids, passwordFile } = options;
+  const { host, ids, settings } = options;
+  const passwordFile = Object.hasOwn(settings.passwordFiles, host)
+    ? settings.passwordFiles[host]
+    : undefined;
   if (passwordFile === undefined) return { snapshots: new Map(), unreadable: new Set() };
-  const path = join(options.state, "snapshot-details", `${options.host}.json`);
+  const path = join(options.state, "snapshot-details", `${host}.json`);
   const known = { snapshots: recall(path, ids), unreadable: new Set<string>() };
   if (known.snapshots.size === ids.size) return known;
   const lacking = "no details of its newest snapshots";

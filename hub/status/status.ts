@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { HubCredentials, Manifest } from "../../config/manifest.ts";
 import { forEachConcurrent } from "../concurrency.ts";
 import { messageOf } from "../errors.ts";
-import { AT_HUB, readResults, unreadableResults } from "../results.ts";
+import { AT_HUB, readResults, unreadableResults, type Result } from "../results.ts";
 import type { Settings } from "../settings.ts";
 import { Findings } from "./findings.ts";
 import { judgeHost } from "./host.ts";
@@ -51,6 +51,7 @@ export async function status(options: StatusOptions): Promise<StatusReport> {
   const folders = foldersIn(repositories, problems);
   const evidence = await gather(options);
   const prunes = readResults(state, "prune").filter(({ place }) => place === AT_HUB);
+  const mirrors = readResults(state, "mirror");
   const verifies = readResults(state, "verify").filter(({ place }) => place === AT_HUB);
   const hosts: Record<string, HostStatus> = {};
   for (const { host, scan, owner, details } of evidence) {
@@ -63,7 +64,7 @@ export async function status(options: StatusOptions): Promise<StatusReport> {
         details,
         prune: prunes.find((each) => each.host === host),
         verify: verifies.find((each) => each.host === host),
-        mirrored: lastMirrored(options, host),
+        mirrored: lastMirrored(mirrors, options, host),
         thresholds,
         now: now.getTime(),
       },
@@ -118,13 +119,12 @@ async function gather(options: StatusOptions): Promise<Gathered[]> {
   const details = new Map<string, Details>();
   const deadline = AbortSignal.timeout(options.detailsMs ?? DETAILS_MS);
   await forEachConcurrent(all, AT_A_TIME, async ({ host, directory, scan }) => {
+    const ids = new Set(scan.snapshots.keys());
     const found = await snapshotDetails({
       host,
       directory,
-      ids: new Set(scan.snapshots.keys()),
-      passwordFile: Object.hasOwn(settings.passwordFiles, host)
-        ? settings.passwordFiles[host]
-        : undefined,
+      ids,
+      settings,
       state,
       restic,
       deadline,
@@ -138,8 +138,12 @@ async function gather(options: StatusOptions): Promise<Gathered[]> {
 }
 
 /** When a target last got a snapshot of the host, as far as anybody remembers. */
-function lastMirrored({ manifest, state }: StatusOptions, host: string): string | undefined {
-  const times = readResults(state, "mirror")
+function lastMirrored(
+  mirrors: readonly Result<"mirror">[],
+  { manifest }: StatusOptions,
+  host: string,
+): string | undefined {
+  const times = mirrors
     .filter((each) => each.host === host && Object.hasOwn(manifest.targets, each.place))
     .flatMap(({ lastSuccess }) =>
       lastSuccess !== null && lastSuccess.facts.snapshots > 0 ? [lastSuccess.started] : [],
