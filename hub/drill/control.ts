@@ -19,7 +19,7 @@ import { checkOptions, type DrillOptions } from "./drill.ts";
 import { reach, ReadOnlyRepository, repositoryAt } from "./repository.ts";
 import { DrillError, since, type CheckReport, type HostControl } from "./report.ts";
 import { restoreSnapshot } from "./restore.ts";
-import { Scratch } from "./scratch.ts";
+import { inScratch, type Scratch } from "./scratch.ts";
 import { chooseSnapshots, listSnapshots, type Snapshot } from "./snapshots.ts";
 
 /** What one run of a control works with. */
@@ -50,20 +50,11 @@ export async function control(options: DrillOptions): Promise<HostControl> {
     notices: [],
     errors: [],
   };
-  let scratch: Scratch | undefined;
-  try {
-    scratch = new Scratch(options.scratch);
+  await inScratch(options.scratch, report.errors, async (scratch) => {
     const copy = scratch.folder("copy");
     const password = randomBytes(24).toString("hex");
     await breakAll({ options, scratch, report, copy, password });
-  } catch (error) {
-    report.errors.push(messageOf(error));
-  }
-  try {
-    scratch?.remove();
-  } catch (error) {
-    report.errors.push(`cannot remove the scratch folder: ${messageOf(error)}`);
-  }
+  });
   for (const { what, noticed } of report.breakages) {
     if (!noticed) report.errors.push(`passes although broken: ${what}`);
   }

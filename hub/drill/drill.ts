@@ -1,13 +1,12 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { messageOf } from "../errors.ts";
 import type { Inputs } from "../options.ts";
 import { readResults, recordResult } from "../results.ts";
 import { Checks, type CheckOptions } from "./checks/all.ts";
 import { reach, repositoryAt, type ReadOnlyRepository } from "./repository.ts";
 import { newDrill, since, type HostDrill } from "./report.ts";
 import { restoreSnapshot } from "./restore.ts";
-import { Scratch } from "./scratch.ts";
+import { inScratch, type Scratch } from "./scratch.ts";
 import { chooseSnapshots, compareWithHub, listSnapshots, type Snapshot } from "./snapshots.ts";
 
 /** What a drill is to do. */
@@ -32,22 +31,12 @@ export async function drill(options: DrillOptions): Promise<HostDrill> {
   const { inputs, target, host } = options;
   const report = newDrill(target, host);
   const begin = performance.now();
-  let scratch: Scratch | undefined;
-  try {
-    scratch = new Scratch(options.scratch);
+  await inScratch(options.scratch, report.errors, async (scratch) => {
     await rehearse(options, scratch, report);
-    if (options.keep) {
-      scratch.keep(RESTORED);
-      report.kept = scratch.folder(RESTORED);
-    }
-  } catch (error) {
-    report.errors.push(messageOf(error));
-  }
-  try {
-    scratch?.remove();
-  } catch (error) {
-    report.errors.push(`cannot remove the scratch folder: ${messageOf(error)}`);
-  }
+    if (!options.keep) return;
+    scratch.keep(RESTORED);
+    report.kept = scratch.folder(RESTORED);
+  });
   report.seconds = since(begin);
   report.outcome = report.errors.length === 0 ? "ok" : "failed";
   remember(inputs.state, report);

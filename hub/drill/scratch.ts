@@ -14,6 +14,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { messageOf } from "../errors.ts";
 import { size } from "../format.ts";
 import { isHeld, writeOwner } from "../lock.ts";
 import { DrillError } from "./report.ts";
@@ -36,6 +37,30 @@ const LINGER_MS = 5000;
 export function defaultScratch(): string {
   const [first] = (process.env.RUNTIME_DIRECTORY ?? "").split(":");
   return first !== undefined && first !== "" ? first : tmpdir();
+}
+
+/**
+ * Does something with a scratch folder, which is removed afterwards whatever happens.
+ *
+ * @param errors - gets a line for what the work throws, and for a folder that cannot be removed.
+ */
+export async function inScratch(
+  base: string,
+  errors: string[],
+  work: (scratch: Scratch) => Promise<void>,
+): Promise<void> {
+  let scratch: Scratch | undefined;
+  try {
+    scratch = new Scratch(base);
+    await work(scratch);
+  } catch (error) {
+    errors.push(messageOf(error));
+  }
+  try {
+    scratch?.remove();
+  } catch (error) {
+    errors.push(`cannot remove the scratch folder: ${messageOf(error)}`);
+  }
 }
 
 /** One drill's folder. */
