@@ -5,13 +5,11 @@
 import { bech32 } from "@scure/base";
 import ipaddr from "ipaddr.js";
 import { z } from "zod";
+import { CANARY } from "./canary.ts";
 
 /** A string that a predicate accepts; `rule` completes the sentence "must be …". */
 const checked = (rule: string, accepts: (value: string) => boolean): z.ZodString =>
   z.string({ error: rule }).refine(accepts, { error: rule }).describe(`Must be ${rule}`);
-
-/** Where the hub's agent tries at a target what must be refused, beside the hosts' repositories. */
-export const CANARY = "offsite-canary";
 
 /**
  * restic's object types cannot be the name of a repository's directory: rest-server would take

@@ -3,6 +3,7 @@
  * nothing else, `offsite-canary/canary` beside the hosts' repositories; and looks at what the
  * service says of the keys and the bucket.
  */
+import { CANARY } from "../../config/canary.ts";
 import { B2_CAPABILITIES } from "../../credentials/b2-capabilities.ts";
 import type { HubCredentials } from "../../config/manifest.ts";
 import type { Authorization } from "../../sdks/b2/client/types.ts";
@@ -13,7 +14,6 @@ import { bucketProblems } from "./b2-bucket.ts";
 import { b2Transport } from "./b2-transport.ts";
 import type { CanaryReport } from "./probe.ts";
 import { readRcloneConfig } from "./rclone-config.ts";
-import { CANARY } from "./target.ts";
 
 const CONTENT = "A canary of offsite-hub verify. It can be removed; it is made again.\n";
 const SIZE = Buffer.byteLength(CONTENT);

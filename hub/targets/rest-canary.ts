@@ -7,13 +7,14 @@
 import { createHash, randomBytes } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
 import type { Dispatcher } from "undici";
+import { CANARY } from "../../config/canary.ts";
 import type { PasswordTrio } from "../../config/manifest.ts";
 import { messageOf } from "../errors.ts";
 import { HttpPool } from "./http-pool.ts";
 import type { CanaryReport } from "./probe.ts";
 import { discard, PATIENCE, RestRepository, type RestConnection } from "./rest-client.ts";
 import type { RestServerOptions } from "./rest-server.ts";
-import { CANARY, StopError } from "./target.ts";
+import { StopError } from "./target.ts";
 
 const CONTENT = Buffer.from(
   "A canary of offsite-hub verify. It can be removed; it is made again.\n",

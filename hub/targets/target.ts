@@ -2,6 +2,7 @@
  * What the agent's commands ask of an offsite place, whatever its type. Nothing here deletes; where
  * a target keeps what is hidden for a time, files can be hidden.
  */
+import { CANARY } from "../../config/canary.ts";
 import type { HashedKind, RepositoryFile } from "../repository/layout.ts";
 import { HASHED_KINDS } from "../repository/layout.ts";
 import { NameTable } from "../repository/name-table.ts";
@@ -52,9 +53,6 @@ export class Oddities {
     if (this.paths.length < 5) this.paths.push(path);
   }
 }
-
-/** The folder of the files on which verify tries what must not be possible; no host is called so. */
-export const CANARY = "offsite-canary";
 
 /** What became of one file that was to be sent. */
 export type SendResult =

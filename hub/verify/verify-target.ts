@@ -4,17 +4,12 @@
  * and the hub has lost since is known; and what came to the hub since the last mirror is told from
  * what is missing by when it came.
  */
+import { CANARY } from "../../config/canary.ts";
 import { messageOf } from "../errors.ts";
 import { counted } from "../format.ts";
 import { lockTarget, type Patience } from "../locks.ts";
 import type { CanaryReport, Probe } from "../targets/probe.ts";
-import {
-  CANARY,
-  owedDeployment,
-  StopError,
-  type Inventory,
-  type Target,
-} from "../targets/target.ts";
+import { owedDeployment, StopError, type Inventory, type Target } from "../targets/target.ts";
 import { newHostVerification, type HostVerification, type TargetVerification } from "./report.ts";
 import { verifyHost } from "./verify-host.ts";
 
