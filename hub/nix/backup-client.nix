@@ -228,7 +228,7 @@ in
               exit 1
             fi
           '';
-          serviceConfig = {
+          serviceConfig = import ./hardening.nix // {
             StateDirectory = "offsite-client";
             StateDirectoryMode = "0700";
             RuntimeDirectoryMode = "0700";
@@ -243,25 +243,7 @@ in
               "CAP_SETGID"
               "CAP_SETUID"
             ];
-            LockPersonality = true;
-            NoNewPrivileges = true;
-            PrivateDevices = true;
-            ProtectClock = true;
-            ProtectControlGroups = true;
             ProtectHome = "read-only";
-            ProtectHostname = true;
-            ProtectKernelLogs = true;
-            ProtectKernelModules = true;
-            ProtectKernelTunables = true;
-            ProtectSystem = "strict";
-            RestrictAddressFamilies = [
-              "AF_INET"
-              "AF_INET6"
-              "AF_UNIX"
-            ];
-            RestrictNamespaces = true;
-            RestrictRealtime = true;
-            SystemCallArchitectures = "native";
             SystemCallFilter = "@system-service";
           };
         };
