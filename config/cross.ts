@@ -160,6 +160,18 @@ function checkSeal(config: Fields): Problem[] {
     : [];
 }
 
+/** What is revoked must not be in force. */
+function checkRevoked(at: string, all: Fields): Problem[] {
+  return Object.entries(all).flatMap(([name, value]) => {
+    const { generation = 1, revoked = 0 } = fields(value);
+    if (typeof generation !== "number" || typeof revoked !== "number" || generation > revoked) {
+      return [];
+    }
+    const message = `got ${generation}, which is revoked, must be ${revoked + 1}: generations up to ${revoked} may be in a thief's hands`;
+    return [{ path: [at, name, "generation"], message }];
+  });
+}
+
 /**
  * Finds what is wrong between values of a stack's config.
  *
@@ -177,6 +189,8 @@ export function crossProblems(config: Fields, stack: string): Problem[] {
     ...checkUnique(targets),
     ...checkNested(targets),
     ...checkKeyNames(stack, hosts, targets),
+    ...checkRevoked("hosts", hosts),
+    ...checkRevoked("targets", targets),
     ...checkSeal(config),
   ];
 }

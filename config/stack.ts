@@ -10,6 +10,16 @@ const generation = z
   .default(1)
   .describe("Raise it by one and run `pulumi up` to rotate the credentials.");
 
+/** Up to which generation the credentials are in a thief's hands. */
+const revoked = z
+  .int()
+  .min(0)
+  .max(1_000_000)
+  .default(0)
+  .describe(
+    "Generations up to this one are revoked, and `generation` is the one after it. `offsite rotate --revoke` sets both.",
+  );
+
 const sizeGiB = z.number().positive().max(1_000_000);
 
 /** A machine that is backed up. */
@@ -17,6 +27,7 @@ export const hostSchema = z.strictObject({
   key: rules.sealKey.describe("The public key that the host's file of the bundle is sealed to."),
   sizeGiB: sizeGiB.describe("The expected size of the host's data, in GiB."),
   generation,
+  revoked,
 });
 
 /** A bucket at Backblaze B2. */
@@ -37,7 +48,16 @@ export const b2TargetSchema = z.strictObject({
     .max(36_500)
     .default(30)
     .describe("Days for which what was hidden or overwritten can be brought back."),
+  keyDays: z
+    .int()
+    .min(2)
+    .max(1_000)
+    .optional()
+    .describe(
+      "Days after which a key ends by itself, counted from when it was made; for keys made from now on. Rotate before.",
+    ),
   generation,
+  revoked,
 });
 
 /** How the operator reaches a peer. */
@@ -70,6 +90,7 @@ export const restServerTargetSchema = z.strictObject({
     .default(REST_SERVER_IMAGE)
     .describe("The server's image. Pin it by digest."),
   generation,
+  revoked,
 });
 
 /** An offsite place. */
@@ -109,6 +130,12 @@ export const stackConfigSchema = z.strictObject({
   hosts: z.record(z.string(), hostSchema),
   targets: z.record(z.string(), targetSchema),
   seal: sealSchema,
+  lookForDrift: z
+    .boolean()
+    .default(true)
+    .describe(
+      "Whether previews and updates look at the peers and at the bundle for changes made by hand. Turn it off where neither is within reach, as in CI.",
+    ),
 });
 
 /** The keys whose values must be secret in the stack's file. */

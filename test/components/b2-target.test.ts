@@ -21,6 +21,7 @@ function newTarget(
       bucket: "family-fort-backups",
       keepHiddenDays: 30,
       generation,
+      revoked: 0,
       ...(endpoint !== undefined && { endpoint }),
       ...(region !== undefined && { region }),
     },

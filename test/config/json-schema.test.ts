@@ -15,6 +15,7 @@ describe("the stack's JSON schema", () => {
       "fort-offsite:credentialSeed",
       "fort-offsite:hosts",
       "fort-offsite:hub",
+      "fort-offsite:lookForDrift",
       "fort-offsite:seal",
       "fort-offsite:sshPrivateKey",
       "fort-offsite:targets",

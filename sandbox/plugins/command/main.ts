@@ -5,9 +5,9 @@
  */
 import { Server, ServerCredentials } from "@grpc/grpc-js";
 import providerService from "@pulumi/pulumi/proto/provider_grpc_pb.js";
+import { sweepPrivateFolders } from "../../../peer/ssh.ts";
 import { EngineLog } from "./log.ts";
 import { makeService } from "./service.ts";
-import { sweepPrivateFolders } from "./ssh.ts";
 
 const server = new Server({
   "grpc.max_receive_message_length": -1,

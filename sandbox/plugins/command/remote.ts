@@ -1,5 +1,6 @@
 /** Runs a command of `command:remote:Command`, over OpenSSH's client. */
 import { setTimeout as sleep } from "node:timers/promises";
+import { sshArguments, wasLetIn, withPrivateFolder } from "../../../peer/ssh.ts";
 import type { RemoteInputs } from "./inputs.ts";
 import { runProcess, type Outcome } from "./process.ts";
 import {
@@ -10,7 +11,6 @@ import {
   type Outputs,
   type Run,
 } from "./run.ts";
-import { HOST, withPrivateFolder } from "./ssh.ts";
 
 /** Milliseconds before the second attempt to connect; each further wait is half as long again. */
 const FIRST_WAIT = 100;
@@ -87,16 +87,7 @@ async function connectAndRun(session: Session): Promise<Outcome & { lost?: strin
     const { outcome, log } = await withPrivateFolder(inputs.connection, sent, async (folder) => {
       const result = await runProcess({
         file: "ssh",
-        // The log keeps ssh's own words out of the command's standard error.
-        args: [
-          "-F",
-          folder.config,
-          "-E",
-          `${folder.config.slice(0, -"config".length)}log`,
-          "--",
-          HOST,
-          command,
-        ],
+        args: sshArguments(folder, command),
         env: { ...process.env, ...Object.fromEntries(sent.map((name) => [name, variables[name]])) },
         stdin,
         onLine,
@@ -106,8 +97,7 @@ async function connectAndRun(session: Session): Promise<Outcome & { lost?: strin
     });
     run.signal.throwIfAborted();
     // Written by ssh as soon as the host has accepted us, and before any command is sent.
-    const isIn = /^Authenticated to /m.test(log);
-    if (isIn) {
+    if (wasLetIn(log)) {
       // Depending on how it goes, ssh says this in its log or, quitting, on standard error.
       const lost = outcome.code === 255 ? lostConnection(`${log}\n${outcome.stderr}`) : undefined;
       return lost === undefined ? outcome : { ...outcome, lost };

@@ -1,14 +1,34 @@
-/** A connection for OpenSSH's client: its configuration, keys and known hosts, in private files. */
+/**
+ * The operator's way to a peer: OpenSSH's client, told by private files alone which host key is
+ * pinned and which key to show, so that nothing of the operator's own configuration gets in between.
+ */
 import { rmSync } from "node:fs";
 import { mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
-import type { Connection } from "./inputs.ts";
+import { execa } from "execa";
 
 const PREFIX = "fort-offsite-ssh-";
 
 /** The name of the host in our configuration: nothing of the connection is in an argument. */
 export const HOST = "peer";
+
+/** How a peer is reached. */
+export interface SshConnection {
+  readonly host: string;
+  /** 22 when left out. */
+  readonly port?: number | undefined;
+  /** root when left out. */
+  readonly user?: string | undefined;
+  /** The one host key that is accepted, as in known_hosts without the host. */
+  readonly hostKey: string;
+  /** A key without a passphrase; without it an SSH agent is asked. Secret. */
+  readonly privateKey?: string | undefined;
+  /** The agent's socket; `SSH_AUTH_SOCK` when left out. */
+  readonly agentSocketPath?: string | undefined;
+  /** Seconds for one attempt to connect, 0 for no limit. 15 when left out. */
+  readonly perDialTimeout?: number | undefined;
+}
 
 const open = new Set<string>();
 process.once("exit", () => {
@@ -28,7 +48,7 @@ export interface PrivateFolder {
  * @param sendEnv - Names of variables to send along.
  */
 export async function withPrivateFolder<T>(
-  connection: Connection,
+  connection: SshConnection,
   sendEnv: readonly string[],
   action: (folder: PrivateFolder) => Promise<T>,
 ): Promise<T> {
@@ -58,7 +78,81 @@ export async function withPrivateFolder<T>(
   }
 }
 
-/** Removes the folders of plugins that were killed. */
+/** The peer cannot be reached, is not who it was, or does not let the operator in. */
+export class UnreachableError extends Error {
+  override name = "UnreachableError";
+}
+
+/** How a command on the peer ended. */
+export interface RemoteResult {
+  /** 255 too when the connection broke under it. */
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/**
+ * Runs a command on a peer, once.
+ *
+ * @param command - what the peer's shell runs. It is seen in process lists: secrets go to `input`.
+ * @throws UnreachableError, with the reason on one line, when the command was never started.
+ */
+export async function runOnPeer(
+  connection: SshConnection,
+  command: string,
+  options: { readonly input?: string; readonly signal?: AbortSignal } = {},
+): Promise<RemoteResult> {
+  return await withPrivateFolder(connection, [], async (folder) => {
+    const result = await execa("ssh", sshArguments(folder, command), {
+      ...(options.input === undefined ? { stdin: "ignore" } : { input: options.input }),
+      ...(options.signal !== undefined && { cancelSignal: options.signal }),
+      reject: false,
+    });
+    options.signal?.throwIfAborted();
+    if (result.code === "ENOENT") {
+      throw new UnreachableError("needs the program ssh, which is not on PATH");
+    }
+    const log = await folder.log();
+    if (!wasLetIn(log)) throw new UnreachableError(reasonOf(log, connection));
+    return { exitCode: result.exitCode ?? 255, stdout: result.stdout, stderr: result.stderr };
+  });
+}
+
+/** What `ssh` is called with: its own words go to the folder's log, not to standard error. */
+export function sshArguments(folder: PrivateFolder, ...rest: readonly string[]): string[] {
+  return [
+    "-F",
+    folder.config,
+    "-E",
+    path.join(path.dirname(folder.config), "log"),
+    "--",
+    HOST,
+    ...rest,
+  ];
+}
+
+/** Whether the log says that the host accepted us: written before any command is sent. */
+export function wasLetIn(log: string): boolean {
+  return /^Authenticated to /m.test(log);
+}
+
+/** Why the host did not let us in, on one line, with the way out. */
+export function reasonOf(log: string, { host, port = 22, user = "root" }: SshConnection): string {
+  const place = `${user}@${host} port ${port}`;
+  if (/Host key verification failed|REMOTE HOST IDENTIFICATION HAS CHANGED/.test(log)) {
+    return `${place} shows another host key than the pinned one. If its owner says that it is a new key, correct ssh.hostKey`;
+  }
+  if (/no matching host key type/i.test(log)) {
+    return `${place} has no host key of the pinned kind. Correct ssh.hostKey`;
+  }
+  if (/Permission denied/.test(log)) {
+    return `${place} does not let the operator's key in. Its public key belongs into that user's authorized_keys`;
+  }
+  const last = log.trim().split("\n").at(-1)?.trim() ?? "";
+  return `${place} cannot be reached: ${last === "" ? "ssh ended without a reason" : last}`;
+}
+
+/** Removes the folders of processes that were killed. */
 export async function sweepPrivateFolders(): Promise<void> {
   for (const name of await readdir(os.tmpdir()).catch(() => [] as string[])) {
     const pid = Number(new RegExp(`^${PREFIX}(\\d+)-`).exec(name)?.[1]);
@@ -69,7 +163,7 @@ export async function sweepPrivateFolders(): Promise<void> {
 
 /** See ssh_config(5) for each option. */
 function configText(
-  connection: Connection,
+  connection: SshConnection,
   files: {
     knownHosts: string;
     identity: string | undefined;

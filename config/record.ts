@@ -1,0 +1,57 @@
+/**
+ * What an update leaves in the stack's output `record` for the next one: the generations in force,
+ * and what was written where, so that a step that skips one and a change made by hand are seen.
+ */
+import { z } from "zod";
+
+/** The stack's output that holds it. Secret, so that nobody has to read it in every preview. */
+export const STACK_RECORD = "record";
+
+const generation = z.int();
+
+const turn = z.object({
+  generation,
+  /** The generation whose key is kept alive beside the current one. */
+  previous: generation.optional(),
+});
+
+const generations = z.record(z.string(), z.object({ generation, revoked: generation }));
+
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+
+/** What is remembered of a target. */
+const targetRecord = z.discriminatedUnion("type", [
+  z.object({
+    type: z.literal("b2"),
+    ...turn.shape,
+    /** By host: the turn of the host's own restore key. */
+    hosts: z.record(z.string(), turn),
+  }),
+  z.object({
+    type: z.literal("rest-server"),
+    /** SHA-256 of the files that were put on the peer. */
+    compose: sha256,
+    htpasswd: sha256,
+  }),
+]);
+
+const recordSchema = z.object({
+  version: z.literal(1),
+  /** Of all hosts and targets that there ever were: one that comes back does not start again. */
+  hosts: generations,
+  targets: generations,
+  /** By target, as its type needs it. */
+  kept: z.record(z.string(), targetRecord),
+  /** SHA-256 of the bundle's files as they were written, by path below its directory. */
+  files: z.record(z.string(), sha256),
+});
+
+export type StackRecord = z.infer<typeof recordSchema>;
+export type TargetRecord = z.infer<typeof targetRecord>;
+export type Turn = z.infer<typeof turn>;
+
+/** Reads the output; undefined where there is none, or one of a version that is not known here. */
+export function parseRecord(value: unknown): StackRecord | undefined {
+  const parsed = recordSchema.safeParse(value);
+  return parsed.success ? parsed.data : undefined;
+}
