@@ -1,5 +1,6 @@
 /** The schema of a stack's config, `fort-offsite:*` in `Pulumi.<stack>.yaml`. */
 import { z } from "zod";
+import { pricesSchema } from "./prices.ts";
 import * as rules from "./rules.ts";
 
 /** Counts how often a credential was rotated. */
@@ -26,6 +27,12 @@ const sizeGiB = z.number().positive().max(1_000_000);
 export const hostSchema = z.strictObject({
   key: rules.sealKey.describe("The public key that the host's file of the bundle is sealed to."),
   sizeGiB: sizeGiB.describe("The expected size of the host's data, in GiB."),
+  growthGiBPerMonth: z
+    .number()
+    .min(0)
+    .max(1_000_000)
+    .default(0)
+    .describe("By how much it grows a month, in GiB. `offsite cost` looks ahead with it."),
   generation,
   revoked,
 });
@@ -130,6 +137,9 @@ export const stackConfigSchema = z.strictObject({
   hosts: z.record(z.string(), hostSchema),
   targets: z.record(z.string(), targetSchema),
   seal: sealSchema,
+  prices: pricesSchema
+    .optional()
+    .describe("Prices that go before the table of `offsite cost`; name when you read them."),
   lookForDrift: z
     .boolean()
     .default(true)

@@ -16,6 +16,7 @@ describe("the stack's JSON schema", () => {
       "fort-offsite:hosts",
       "fort-offsite:hub",
       "fort-offsite:lookForDrift",
+      "fort-offsite:prices",
       "fort-offsite:seal",
       "fort-offsite:sshPrivateKey",
       "fort-offsite:targets",
