@@ -1,11 +1,13 @@
 import * as b2 from "@pulumi/b2";
 import * as pulumi from "@pulumi/pulumi";
 import type { HubCredentials, TargetManifest } from "../config/manifest.ts";
+import { remembered, type TargetRecord } from "../config/record.ts";
 import type { B2TargetConfig } from "../config/stack.ts";
 import { B2_CAPABILITIES } from "../credentials/b2-capabilities.ts";
+import { b2Keys, type B2Key, type B2KeyOptions } from "../credentials/b2-keys.ts";
 import { jointGeneration } from "../credentials/derive.ts";
 import type { EnvLine } from "../credentials/env-file.ts";
-import { keyName, type KeyOwner } from "../credentials/names.ts";
+import { keyName } from "../credentials/names.ts";
 import type { RcloneRemote } from "../credentials/rclone-conf.ts";
 import { forEachHost, hostOf, type OffsiteTarget, type TargetContext } from "./target.ts";
 
@@ -14,16 +16,18 @@ export interface B2TargetArgs extends TargetContext {
   readonly target: B2TargetConfig;
 }
 
+const DAY_SECONDS = 86_400;
+
 /**
- * A private, encrypted bucket at Backblaze B2 and the keys of those who use it: two generations of
- * a sync key and a restore and a monitor key for the hub, and for each host a key that reads that
- * host's repository alone.
+ * A private, encrypted bucket at Backblaze B2 and the keys of those who use it: the hub's for
+ * syncing, restoring and monitoring, and for each host one that reads that host's repository alone.
  */
 export class B2Target extends pulumi.ComponentResource implements OffsiteTarget {
   readonly targetName: string;
   readonly manifest: TargetManifest;
   readonly hubCredentials: pulumi.Output<HubCredentials["targets"][string]>;
   readonly rcloneRemotes: pulumi.Output<RcloneRemote[]>;
+  readonly record: pulumi.Output<TargetRecord>;
   readonly #target: B2TargetConfig;
   readonly #hostKeys: Readonly<Record<string, b2.ApplicationKey>>;
 
@@ -34,40 +38,22 @@ export class B2Target extends pulumi.ComponentResource implements OffsiteTarget 
     this.#target = target;
 
     const bucket = this.#newBucket(name, target);
-    const newKey = (
-      resource: string,
-      purpose: KeyOwner["purpose"],
+    const { keys, record } = b2Keys({ target, hosts: args.hosts, ...recordOf(name, args) });
+    const made = keys.map((key) => ({ ...key, key: this.#newKey(name, args, bucket, key) }));
+    const keyOf = (
+      purpose: B2Key["purpose"],
       generation: number,
       host?: string,
-    ): b2.ApplicationKey =>
-      new b2.ApplicationKey(
-        `${name}-${resource}`,
-        {
-          keyName: keyName(
-            { stack: args.stack, target: name, purpose, ...(host !== undefined && { host }) },
-            generation,
-          ),
-          capabilities: [...B2_CAPABILITIES[purpose]],
-          bucketIds: [bucket.bucketId],
-          ...(host !== undefined && { namePrefix: `${host}/` }),
-        },
-        { parent: this },
+    ): b2.ApplicationKey => {
+      const found = made.find(
+        (each) => each.purpose === purpose && each.generation === generation && each.host === host,
       );
-
-    // The generation is in the name: on a rotation today's next stays as it is and becomes
-    // current, so that a hub that has not been deployed yet still holds a key that is good.
+      if (found === undefined) throw new RangeError(`There is no key ${purpose}-g${generation}`);
+      return found.key;
+    };
     const { generation } = target;
-    const current = newKey(`sync-g${generation}`, "sync", generation);
-    const next = newKey(`sync-g${generation + 1}`, "sync", generation + 1);
-    const restore = newKey("restore", "restore", generation);
-    const monitor = newKey("monitor", "monitor", generation);
     this.#hostKeys = forEachHost(args.hosts, (host) =>
-      newKey(
-        `restore-${host}`,
-        "restore",
-        jointGeneration(hostOf(args.hosts, host).generation, generation),
-        host,
-      ),
+      keyOf("restore", jointGeneration(hostOf(args.hosts, host).generation, generation), host),
     );
 
     const remotes = {
@@ -87,12 +73,15 @@ export class B2Target extends pulumi.ComponentResource implements OffsiteTarget 
     this.hubCredentials = pulumi.secret({ type: "b2" as const, generation, remotes });
     this.rcloneRemotes = pulumi.secret(
       pulumi.all([
-        this.#remote(remotes.current, current),
-        this.#remote(remotes.next, next),
-        this.#remote(remotes.restore, restore),
-        this.#remote(remotes.monitor, monitor),
+        this.#remote(remotes.current, keyOf("sync", generation)),
+        this.#remote(remotes.next, keyOf("sync", generation + 1)),
+        this.#remote(remotes.restore, keyOf("restore", generation)),
+        this.#remote(remotes.monitor, keyOf("monitor", generation)),
       ]),
     );
+    this.record = pulumi
+      .all(made.map(({ key }) => key.applicationKeyId))
+      .apply((): TargetRecord => record);
     this.registerOutputs({ bucketId: bucket.bucketId });
   }
 
@@ -133,6 +122,31 @@ export class B2Target extends pulumi.ComponentResource implements OffsiteTarget 
       }));
   }
 
+  #newKey(name: string, args: B2TargetArgs, bucket: b2.Bucket, key: B2Key): b2.ApplicationKey {
+    const { purpose, generation, host, formerly } = key;
+    const { keyDays } = args.target;
+    return new b2.ApplicationKey(
+      `${name}-${key.resource}`,
+      {
+        keyName: keyName(
+          { stack: args.stack, target: name, purpose, ...(host !== undefined && { host }) },
+          generation,
+        ),
+        capabilities: [...B2_CAPABILITIES[purpose]],
+        bucketIds: [bucket.bucketId],
+        ...(host !== undefined && { namePrefix: `${host}/` }),
+        ...(keyDays !== undefined && { validDurationInSeconds: keyDays * DAY_SECONDS }),
+      },
+      {
+        parent: this,
+        // B2 sets a key's end when it makes it: another one is for keys to come, and no reason to
+        // take away those that are in use.
+        ignoreChanges: ["validDurationInSeconds"],
+        ...(formerly !== undefined && { aliases: [{ name: `${name}-${formerly}` }] }),
+      },
+    );
+  }
+
   #newBucket(name: string, target: B2TargetConfig): b2.Bucket {
     return new b2.Bucket(
       `${name}-bucket`,
@@ -159,4 +173,19 @@ export class B2Target extends pulumi.ComponentResource implements OffsiteTarget 
       );
     });
   }
+}
+
+/** What the last update left of a target. */
+function recordOf(
+  name: string,
+  { before }: TargetContext,
+): Pick<B2KeyOptions, "before" | "revokedBefore"> {
+  const kept = before && remembered(before.kept, name);
+  const standing = before && remembered(before.targets, name);
+  if (before === undefined || standing === undefined || kept?.type !== "b2") return {};
+  const hosts = Object.entries(before.hosts).map(([host, { revoked }]) => [host, revoked] as const);
+  return {
+    before: kept,
+    revokedBefore: { target: standing.revoked, hosts: Object.fromEntries(hosts) },
+  };
 }

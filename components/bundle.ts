@@ -107,8 +107,8 @@ function hubFiles(args: BundleArgs): BundleFile[] {
 }
 
 function hostFile(args: BundleArgs, host: string): BundleFile {
-  const { key, generation } = hostOf(args.hosts, host);
-  const trio = deriveTrio(args.seed, { at: "hub", host }, generation);
+  const { key, ...standing } = hostOf(args.hosts, host);
+  const trio = deriveTrio(args.seed, { at: "hub", host }, standing);
   const atHub: EnvLine[] = [
     {
       comment: `Back up to the hub: restic backup … with these; on a 401 with _NEXT, then _PREVIOUS`,

@@ -1,13 +1,15 @@
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
+import type { Standing } from "../config/generations.ts";
 import type { HubCredentials, TargetManifest } from "../config/manifest.ts";
+import type { TargetRecord } from "../config/record.ts";
 import { parseListen, type ListenAddress } from "../config/rules.ts";
 import type { RestServerTargetConfig } from "../config/stack.ts";
-import { deriveTrio, jointGeneration, type PasswordOwner } from "../credentials/derive.ts";
+import { deriveTrio, jointStanding, type PasswordOwner } from "../credentials/derive.ts";
 import type { EnvLine } from "../credentials/env-file.ts";
 import { htpasswdFile } from "../credentials/htpasswd.ts";
 import type { RcloneRemote } from "../credentials/rclone-conf.ts";
-import { peerScript } from "../peer/script.ts";
+import { peerScript, releaseHashes, type PeerServer } from "../peer/script.ts";
 import {
   forEachHost,
   hostOf,
@@ -30,6 +32,7 @@ export class RestServerTarget extends pulumi.ComponentResource implements Offsit
   readonly manifest: TargetManifest;
   readonly hubCredentials: pulumi.Output<HubCredentials["targets"][string]>;
   readonly rcloneRemotes: pulumi.Output<RcloneRemote[]>;
+  readonly record: pulumi.Output<TargetRecord>;
   readonly #args: RestServerTargetArgs;
   readonly #url: string;
 
@@ -47,7 +50,7 @@ export class RestServerTarget extends pulumi.ComponentResource implements Offsit
       void pulumi.log.warn(`The image ${target.image} is not pinned by its digest`, this);
     }
 
-    this.#install(name, listen);
+    this.record = this.#install(name, listen);
 
     this.manifest = {
       type: "rest-server",
@@ -58,7 +61,7 @@ export class RestServerTarget extends pulumi.ComponentResource implements Offsit
     this.hubCredentials = pulumi.secret({
       type: "rest-server" as const,
       users: forEachHost(args.hosts, (host) =>
-        deriveTrio(args.seed, this.#owner(host), this.#generation(host)),
+        deriveTrio(args.seed, this.#owner(host), this.#standing(host)),
       ),
     });
     this.rcloneRemotes = pulumi.output([]);
@@ -69,7 +72,7 @@ export class RestServerTarget extends pulumi.ComponentResource implements Offsit
     const { current, next, previous } = deriveTrio(
       this.#args.seed,
       this.#owner(host),
-      this.#generation(host),
+      this.#standing(host),
     );
     const prefix = `OFFSITE_${this.targetName.toUpperCase()}`;
     return pulumi.secret<EnvLine[]>([
@@ -83,9 +86,9 @@ export class RestServerTarget extends pulumi.ComponentResource implements Offsit
     ]);
   }
 
-  #install(name: string, listen: ListenAddress): void {
+  #install(name: string, listen: ListenAddress): pulumi.Output<TargetRecord> {
     const { target, seed, hosts, stack, sshPrivateKey } = this.#args;
-    const script = peerScript({
+    const server: PeerServer = {
       project: `fort-offsite-${stack}-${name}`.toLowerCase().replaceAll(/[^a-z0-9_-]/g, "-"),
       dataDir: target.dataDir,
       image: target.image,
@@ -95,12 +98,12 @@ export class RestServerTarget extends pulumi.ComponentResource implements Offsit
         seed,
         Object.keys(hosts).map((host) => ({
           owner: this.#owner(host),
-          generation: this.#generation(host),
+          generation: this.#standing(host).generation,
         })),
       ),
-    });
+    };
     const shell = target.ssh.user === "root" ? "sh -s" : "sudo -n sh -s";
-    new command.remote.Command(
+    const installed = new command.remote.Command(
       `${name}-server`,
       {
         connection: {
@@ -113,7 +116,7 @@ export class RestServerTarget extends pulumi.ComponentResource implements Offsit
         create: `${shell} install`,
         update: `${shell} install`,
         delete: `${shell} remove`,
-        stdin: pulumi.secret(script),
+        stdin: pulumi.secret(peerScript(server)),
         // Another directory is another server, and the old one has to be gone from the address
         // before the new one can take it. Another address of the peer is no other server.
         triggers: [target.dataDir],
@@ -121,6 +124,10 @@ export class RestServerTarget extends pulumi.ComponentResource implements Offsit
       },
       { parent: this, deleteBeforeReplace: true },
     );
+    return installed.stdout.apply((): TargetRecord => ({
+      type: "rest-server",
+      ...releaseHashes(server),
+    }));
   }
 
   #repository(host: string): string {
@@ -131,7 +138,7 @@ export class RestServerTarget extends pulumi.ComponentResource implements Offsit
     return { at: "target", target: this.targetName, host };
   }
 
-  #generation(host: string): number {
-    return jointGeneration(hostOf(this.#args.hosts, host).generation, this.#args.target.generation);
+  #standing(host: string): Standing {
+    return jointStanding(hostOf(this.#args.hosts, host), this.#args.target);
   }
 }

@@ -1,6 +1,7 @@
 /** What every target has in common, so that the program and the bundle know no types. */
 import type * as pulumi from "@pulumi/pulumi";
 import type { HubCredentials, TargetManifest } from "../config/manifest.ts";
+import type { StackRecord, TargetRecord } from "../config/record.ts";
 import type { HostConfig } from "../config/stack.ts";
 import type { EnvLine } from "../credentials/env-file.ts";
 import type { RcloneRemote } from "../credentials/rclone-conf.ts";
@@ -13,6 +14,8 @@ export interface TargetContext {
   readonly seed: string;
   /** The operator's SSH key; without it the SSH agent is asked. Secret. */
   readonly sshPrivateKey?: string | undefined;
+  /** What the last update left; nothing before the first. */
+  readonly before?: StackRecord | undefined;
 }
 
 /** One offsite place, as the bundle sees it. */
@@ -24,6 +27,8 @@ export interface OffsiteTarget {
   readonly hubCredentials: pulumi.Output<HubCredentials["targets"][string]>;
   /** The rclone remotes through which the hub reaches it. Secret. */
   readonly rcloneRemotes: pulumi.Output<RcloneRemote[]>;
+  /** What the next update has to know of it; known once this one has done its work there. */
+  readonly record: pulumi.Output<TargetRecord>;
   /** What a host needs to restore from it, as lines of its env file. Secret. */
   restoreEnvironment(host: string): pulumi.Output<EnvLine[]>;
 }

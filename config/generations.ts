@@ -4,7 +4,7 @@
  * step of two would shut out every machine that has not been deployed since.
  */
 import type { Problem } from "./problems.ts";
-import type { StackRecord } from "./record.ts";
+import { remembered, type StackRecord } from "./record.ts";
 import type { StackConfig } from "./stack.ts";
 
 /** A generation and up to which one all are revoked. */
@@ -66,7 +66,7 @@ export function generationProblems(
   const rotated = { hosts: [] as string[], targets: [] as string[] };
   const problems = (["hosts", "targets"] as const).flatMap((at) =>
     Object.entries(config[at]).flatMap(([name, now]) => {
-      const was = Object.hasOwn(before[at], name) ? before[at][name] : undefined;
+      const was = remembered(before[at], name);
       const step = stepOf(was, now);
       if (step === "rotation") rotated[at].push(name);
       return step === "wrong" && was !== undefined ? [wrongStep(at, name, was, now)] : [];

@@ -55,3 +55,8 @@ export function parseRecord(value: unknown): StackRecord | undefined {
   const parsed = recordSchema.safeParse(value);
   return parsed.success ? parsed.data : undefined;
 }
+
+/** What is remembered under a name, whatever JavaScript itself has under it. */
+export function remembered<T>(all: Readonly<Record<string, T>>, name: string): T | undefined {
+  return Object.hasOwn(all, name) ? all[name] : undefined;
+}

@@ -5,6 +5,7 @@
  * knows all values. See docs/adr/0001-derived-credentials.md.
  */
 import { hkdfSync } from "node:crypto";
+import type { Standing } from "../config/generations.ts";
 import type { PasswordTrio } from "../config/manifest.ts";
 
 /** Whom a password is for and where it is accepted. */
@@ -44,13 +45,22 @@ export function derivePassword(seed: string, owner: PasswordOwner, generation: n
   return deriveBytes(seed, "password", owner, generation, PASSWORD_BYTES).toString("base64url");
 }
 
-/** What an owner holds at a generation: the current password and its neighbours. */
-export function deriveTrio(seed: string, owner: PasswordOwner, generation: number): PasswordTrio {
+/**
+ * What an owner holds at a generation: the current password and its neighbours.
+ *
+ * @param revoked - up to which generation all are revoked: nobody holds such a one as previous.
+ */
+export function deriveTrio(
+  seed: string,
+  owner: PasswordOwner,
+  { generation, revoked }: Standing,
+): PasswordTrio {
+  const before = generation - 1;
   return {
     generation,
     current: derivePassword(seed, owner, generation),
     next: derivePassword(seed, owner, generation + 1),
-    previous: generation > 1 ? derivePassword(seed, owner, generation - 1) : null,
+    previous: before > revoked ? derivePassword(seed, owner, before) : null,
   };
 }
 
@@ -61,4 +71,16 @@ export function deriveTrio(seed: string, owner: PasswordOwner, generation: numbe
  */
 export function jointGeneration(host: number, target: number): number {
   return host + target - 1;
+}
+
+/**
+ * The {@link jointGeneration}, with what is revoked of it: right after a revocation of either, all
+ * before it.
+ */
+export function jointStanding(host: Standing, target: Standing): Standing {
+  const generation = jointGeneration(host.generation, target.generation);
+  const isFirst = [host, target].some(
+    (each) => each.revoked > 0 && each.generation === each.revoked + 1,
+  );
+  return { generation, revoked: isFirst ? generation - 1 : 0 };
 }

@@ -1,4 +1,5 @@
 /** What is sent to the peer's shell: the settings of one server, and the script that installs it. */
+import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import ipaddr from "ipaddr.js";
 import type { ListenAddress } from "../config/rules.ts";
@@ -35,6 +36,20 @@ function ipv6Digits(address: string): string {
   return parsed.kind() === "ipv6" ? Buffer.from(parsed.toByteArray()).toString("hex") : "";
 }
 
+function composeOf(server: PeerServer): string {
+  return composeFile({
+    ...server,
+    repositories: `${server.dataDir}/repositories`,
+    auth: `${server.dataDir}/server/auth`,
+  });
+}
+
+/** SHA-256, in hex, of the files that are put on the peer. */
+export function releaseHashes(server: PeerServer): { compose: string; htpasswd: string } {
+  const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
+  return { compose: sha256(composeOf(server)), htpasswd: sha256(server.htpasswd) };
+}
+
 /**
  * The standard input of `sh -s install` and `sh -s remove` on the peer.
  *
@@ -52,13 +67,7 @@ export function peerScript(server: PeerServer): string {
     port: String(server.listen.port),
     uid: String(SERVER_UID),
     max_size_kib: String(Math.floor(server.maxSizeGiB * 1024 ** 2)),
-    compose_b64: base64(
-      composeFile({
-        ...server,
-        repositories: `${server.dataDir}/repositories`,
-        auth: `${server.dataDir}/server/auth`,
-      }),
-    ),
+    compose_b64: base64(composeOf(server)),
     htpasswd_b64: base64(server.htpasswd),
   };
   const assignments = Object.entries(variables).map(([name, value]) => `${name}=${quote(value)}\n`);

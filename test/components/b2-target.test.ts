@@ -67,14 +67,14 @@ describe("a B2 target", () => {
       "writeFiles",
     ]);
     expect(capabilities("cloud-sync-g2")).toEqual(capabilities("cloud-sync-g1"));
-    expect(capabilities("cloud-restore")).toEqual(["listBuckets", "listFiles", "readFiles"]);
-    expect(capabilities("cloud-monitor")).toEqual(["listBuckets", "listFiles"]);
+    expect(capabilities("cloud-hub-restore-g1")).toEqual(["listBuckets", "listFiles", "readFiles"]);
+    expect(capabilities("cloud-hub-monitor-g1")).toEqual(["listBuckets", "listFiles"]);
   });
 
   it("lets a host's key read that host's repository alone", async () => {
     newTarget(1);
     await settle();
-    expect(named(registrations, "cloud-restore-q").inputs).toMatchObject({
+    expect(named(registrations, "cloud-restore-q-g3").inputs).toMatchObject({
       capabilities: ["listBuckets", "listFiles", "readFiles"],
       namePrefix: "q/",
       // The host's third generation, the target's first.
@@ -116,7 +116,7 @@ describe("a B2 target", () => {
     const content = envFile(lines);
     expect(content).toContain("OFFSITE_CLOUD_REPOSITORY=rclone:cloud:family-fort-backups/q\n");
     expect(content).toContain("RCLONE_CONFIG_CLOUD_TYPE=b2\n");
-    expect(content).toContain("RCLONE_CONFIG_CLOUD_KEY=cloud-restore-q-secret\n");
+    expect(content).toContain("RCLONE_CONFIG_CLOUD_KEY=cloud-restore-q-g3-secret\n");
     expect(() => newTarget(1).restoreEnvironment("nobody")).toThrow(RangeError);
   });
 

@@ -86,8 +86,8 @@ describe("previous, current and next", () => {
   it("move on by one place with each generation", () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 1000 }), (generation) => {
-        const now = deriveTrio(SEED, owner, generation);
-        const later = deriveTrio(SEED, owner, generation + 1);
+        const now = deriveTrio(SEED, owner, { generation, revoked: 0 });
+        const later = deriveTrio(SEED, owner, { generation: generation + 1, revoked: 0 });
         expect(later.current).toBe(now.next);
         expect(later.previous).toBe(now.current);
       }),
@@ -95,7 +95,7 @@ describe("previous, current and next", () => {
   });
 
   it("have no previous at the first generation", () => {
-    expect(deriveTrio(SEED, owner, 1).previous).toBeNull();
+    expect(deriveTrio(SEED, owner, { generation: 1, revoked: 0 }).previous).toBeNull();
   });
 
   it("take the same step whichever of host and target is rotated", () => {
