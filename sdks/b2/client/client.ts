@@ -79,6 +79,38 @@ export class Client {
     return this.#authorization;
   }
 
+  /**
+   * Proves that the secret of another key is the right one, by authorising with it.
+   *
+   * @throws UserError - When the service refuses it. The secret is not in the message.
+   */
+  async prove(applicationKeyId: string, applicationKey: string): Promise<void> {
+    const { endpoint } = this.#credentials;
+    const base = endpointUrl(endpoint);
+    const other = new Client(
+      { applicationKeyId, applicationKey, endpoint },
+      {
+        transport: this.#transport,
+        attempts: this.#attempts,
+        sleep: this.#sleep,
+        random: this.#random,
+      },
+    );
+    const end = () => other.cancel();
+    if (this.#cancelled.signal.aborted) throw new CancelledError();
+    this.#cancelled.signal.addEventListener("abort", end);
+    try {
+      await other.authorize();
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      throw new UserError(
+        `${base} refused the secret that is given for the key: it is another's, or the key was deleted or has ended.`,
+      );
+    } finally {
+      this.#cancelled.signal.removeEventListener("abort", end);
+    }
+  }
+
   /** Ends waits and reads; a write that is under way may still come to its end. */
   cancel(): void {
     this.#cancelled.abort();

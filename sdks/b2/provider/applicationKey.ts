@@ -1,5 +1,7 @@
+import { readFile, stat } from "node:fs/promises";
+import path from "node:path";
 import type { Client } from "../client/client.ts";
-import { OutcomeUnknownError } from "../client/errors.ts";
+import { OutcomeUnknownError, UserError } from "../client/errors.ts";
 import { bucketIdsOf, deleteKey, findKey } from "../client/keys.ts";
 import type { Key, KeySettings } from "../client/types.ts";
 import { checkApplicationKey } from "./applicationKeyCheck.ts";
@@ -146,12 +148,18 @@ async function create(client: Client, inputs: Properties): Promise<State> {
   }
 }
 
-async function read(client: Client, id: string, old?: ReadState): Promise<ReadState | undefined> {
+async function read(
+  client: Client,
+  given: string,
+  old?: ReadState,
+): Promise<ReadState | undefined> {
   // Its secret is lost, so there is nothing to adopt; the next up or destroy deletes it.
-  if (isUnresolved(id)) return old;
+  if (isUnresolved(given)) return old;
+  const { id, secret: known } = old === undefined ? await importOf(given) : { id: given };
   const key = await findKey(client, id);
   if (!key) return undefined;
-  const secret = old?.properties.applicationKey;
+  if (known !== undefined) await client.prove(id, known);
+  const secret = known ?? old?.properties.applicationKey;
   const duration = old?.properties.validDurationInSeconds;
   const properties = {
     ...toOutputs(key),
@@ -160,6 +168,34 @@ async function read(client: Client, id: string, old?: ReadState): Promise<ReadSt
     ...(duration === undefined ? {} : { validDurationInSeconds: duration }),
   };
   return { id, properties, inputs: toInputs(properties, old?.inputs) };
+}
+
+// Who still has the secret of a key that is imported names a file with it: `<id>@<file>`. The secret
+// itself is no part of an id: while an import runs, its id is in the state in clear text.
+async function importOf(given: string): Promise<{ id: string; secret?: string }> {
+  const at = given.indexOf("@");
+  if (at < 0) return { id: given };
+  const file = given.slice(at + 1);
+  if (!path.isAbsolute(file)) {
+    throw new UserError(`The import's id names the file "${file}", must be an absolute path`);
+  }
+  let mode: number;
+  let text: string;
+  try {
+    mode = (await stat(file)).mode;
+    text = await readFile(file, "utf8");
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new UserError(
+      `The import's id names the file ${file}, which cannot be read: ${code ?? ""}`,
+    );
+  }
+  if ((mode & 0o077) !== 0) {
+    throw new UserError(
+      `${file} holds a key's secret, and others can read it. Make it anew with mode 0600`,
+    );
+  }
+  return { id: given.slice(0, at), secret: text.trim() };
 }
 
 function toInputs(properties: Properties, old: Properties | undefined): Properties {

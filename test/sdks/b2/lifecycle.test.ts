@@ -1,4 +1,4 @@
-import { writeFile } from "node:fs/promises";
+import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { findBucket, updateBucket } from "../../../sdks/b2/client/buckets.ts";
@@ -154,6 +154,38 @@ describe("an import", { timeout }, () => {
     );
     await project.run(["preview", "--expect-no-changes"]);
     expect((await stage.stateOf(":Bucket")).id).toBe(bucketId);
+  });
+
+  it("takes a key's secret from a private file, once the service has accepted it", async () => {
+    await project.program(program());
+    await project.run(up);
+    const { urn, id = "", outputs } = await stage.stateOf(":ApplicationKey");
+    const secret = String(JSON.parse((outputs.applicationKey as { plaintext: string }).plaintext));
+    await project.run(["state", "delete", urn, "--yes"]);
+    const take = async (content: string, mode: number) => {
+      const file = path.join(project.folder, "secret");
+      await rm(file, { force: true });
+      await writeFile(file, content, { mode });
+      const what = ["b2:index/applicationKey:ApplicationKey", "key", `${id}@${file}`];
+      const how = ["--yes", "--protect=false", "--generate-code=false"];
+      const run = await project.run(["import", ...what, ...how], { mayFail: true });
+      await rm(file);
+      return run;
+    };
+    expect((await take(secret, 0o644)).output).toMatch(/others can read it/);
+    expect((await take(`${secret}x`, 0o600)).output).toMatch(/refused the secret/);
+    expect(await take(secret, 0o600)).toMatchObject({ failed: false });
+    await project.run(["preview", "--expect-no-changes"]);
+    const after = await stage.stateOf(":ApplicationKey");
+    expect(after).toMatchObject({ id, outputs: { applicationKey: outputs.applicationKey } });
+    const files = await readdir(path.join(project.folder, "state"), {
+      recursive: true,
+      withFileTypes: true,
+    });
+    for (const file of files.filter((entry) => entry.isFile())) {
+      const text = await readFile(path.join(file.parentPath, file.name), "utf8");
+      expect(text, file.name).not.toContain(secret);
+    }
   });
 
   it("says that there is nothing under a wrong id", async () => {
