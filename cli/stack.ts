@@ -23,8 +23,16 @@ const resourceSchema = z.object({
   type: z.string(),
   id: z.string().optional(),
   parent: z.string().optional(),
+  /** It was replaced, and waits for the next update to delete it. */
+  delete: z.boolean().optional(),
   inputs: z.record(z.string(), z.unknown()).default({}),
   outputs: z.record(z.string(), z.unknown()).default({}),
+});
+
+/** What Pulumi exports for a secret: its mark, and the value as JSON within JSON. */
+const wrappedSecret = z.object({
+  "4dabf18193072939515e22adb298388d": z.literal("1b47061264138c4ac30d75fd1eb44270"),
+  plaintext: z.string(),
 });
 
 const stateSchema = z.object({
@@ -121,7 +129,7 @@ export class OperatorStack {
   /** The resources of the state, secrets in clear text. */
   async resources(): Promise<StateResource[]> {
     const json = await this.read(["stack", "export", "--show-secrets"]);
-    return stateSchema.parse(JSON.parse(json)).deployment?.resources ?? [];
+    return stateSchema.parse(JSON.parse(json, revealed)).deployment?.resources ?? [];
   }
 
   /**
@@ -178,6 +186,12 @@ export class OperatorStack {
       forceKillAfterDelay: false as const,
     };
   }
+}
+
+/** Puts the value in the place of what Pulumi wraps around a secret. */
+function revealed(_key: string, value: unknown): unknown {
+  const parsed = wrappedSecret.safeParse(value);
+  return parsed.success ? JSON.parse(parsed.data.plaintext) : value;
 }
 
 function findProject(given: string | undefined): string {
