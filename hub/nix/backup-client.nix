@@ -29,21 +29,24 @@ let
   environmentFile =
     if cfg.environmentFile != null then cfg.environmentFile else secrets.pathOf "offsite-host";
 
+  credentialsFile = lib.toShellVars {
+    credentials_file = if environmentFile == null then "" else environmentFile;
+  };
+
   # Each run of restic chooses its credential, also the one that an operator starts by hand.
   restic = pkgs.writeShellScriptBin "restic" ''
     set -euo pipefail
-    before=$PATH
+    path_for_restic=$PATH
     PATH=${
       lib.makeBinPath [
         pkgs.coreutils
         pkgs.curl
       ]
     }
+    ${credentialsFile}
     ${builtins.readFile ./client/credential.sh}
-    if [ -n "''${RESTIC_REST_USERNAME:-}" ]; then choose_credential; fi
-    # What restores from elsewhere is not for this run.
-    for name in "''${!OFFSITE_@}"; do unset "$name"; done
-    PATH=$before exec ${cfg.package}/bin/restic "$@"
+    ${builtins.readFile ./client/restic.sh}
+    run_restic ${cfg.package}/bin/restic "$@"
   '';
 
   variables = ''
@@ -72,6 +75,7 @@ let
   prepare = pkgs.writeShellScript "offsite-prepare" ''
     ${variables}
     umask 077
+    ${credentialsFile}
     ${builtins.readFile ./client/credential.sh}
     ${builtins.readFile ./client/prepare.sh}
     rm -rf -- "$dumps" "$dumps_failed"

@@ -13,7 +13,7 @@ import { freePort } from "../../../sandbox/world.ts";
 import { buildAgent } from "../../../tools/build.ts";
 import { PASSWORD, World } from "../world.ts";
 import { evaluate } from "./evaluate.ts";
-import { Machine, RESTIC } from "./machine.ts";
+import { Machine, RESTIC, type UnitRun } from "./machine.ts";
 import { find, provide, providePackages, provideScript } from "./programs.ts";
 
 export const HOST = "drhorrible";
@@ -23,7 +23,7 @@ export const HUB = "ursula";
 export class House {
   readonly world = new World([HOST, HUB]);
   readonly programs = join(this.world.root, "programs");
-  readonly credentials = {
+  credentials = {
     current: randomBytes(16).toString("hex"),
     next: randomBytes(16).toString("hex"),
     previous: randomBytes(16).toString("hex"),
@@ -53,6 +53,7 @@ export class House {
     this.#host = new Machine(join(this.world.root, HOST), "host", evaluation);
     // A hub that does not answer is asked once.
     this.host.environment.OFFSITE_RETRIES = "0";
+    this.host.environment.OFFSITE_PAUSE = "0";
     this.#secrets();
     await this.serve("current");
   }
@@ -89,6 +90,40 @@ export class House {
     const listen = ["--listen", `127.0.0.1:${this.#port}`];
     this.hub.background("restic-rest-server", ...listen);
     await until(() => listens(this.#port));
+  }
+
+  /** A step of one generation, with the host deployed: what was next is current. */
+  rotate(): void {
+    const { current, next } = this.credentials;
+    this.credentials = { previous: current, current: next, next: randomBytes(16).toString("hex") };
+    this.#environments();
+  }
+
+  /** Runs the host's backup, and does something after restic was started and before it connects. */
+  async whileBackingUp(unit: string, work: () => Promise<void>): Promise<UnitRun> {
+    const begun = join(this.world.root, "begun");
+    const restic = join(this.programs, "restic", "bin", "restic");
+    provideScript(
+      this.programs,
+      "restic",
+      "restic",
+      `if [ "$1" = backup ] && [ ! -e ${begun} ]; then
+         : >${begun}
+         while [ ! -e ${begun}.done ]; do sleep 0.1; done
+       fi
+       exec ${find("restic")} "$@"`,
+    );
+    try {
+      const run = this.host.start(unit);
+      await until(() => Promise.resolve(existsSync(begun)));
+      await work();
+      writeFileSync(`${begun}.done`, "");
+      return await run;
+    } finally {
+      rmSync(restic);
+      provide(find("restic"), restic);
+      for (const file of [begun, `${begun}.done`]) rmSync(file, { force: true });
+    }
   }
 
   /** Starts a PostgreSQL cluster with a table in it; what dumps it finds it. */
@@ -189,12 +224,18 @@ export class House {
   }
 
   #secrets(): void {
-    const { world, credentials } = this;
+    const { world } = this;
     this.secret(this.hub, "offsite-hub-credentials", JSON.stringify(world.credentials), true);
     const rclone = readFileSync(join(world.root, "rclone.conf"), "utf8");
     this.secret(this.hub, "offsite-rclone", rclone, true);
     this.secret(this.hub, "restic-password", PASSWORD, true);
     this.secret(this.host, "restic-password", PASSWORD, false);
+    this.#environments();
+  }
+
+  /** The hosts' files of the bundle. */
+  #environments(): void {
+    const { credentials } = this;
     for (const [name, machine] of [
       [HUB, this.hub],
       [HOST, this.host],

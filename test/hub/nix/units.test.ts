@@ -88,16 +88,59 @@ describe("a host's backup", () => {
       expect(hostMetrics()).toMatch(
         new RegExp(`^offsite_client_credential\\{credential="${credential}"\\} 1$`, "m"),
       );
+      const owes = { next: "host", previous: "hub" }[credential];
+      for (const by of ["host", "hub"]) {
+        expect(hostMetrics()).toContain(
+          `offsite_client_deployment_owed{by="${by}"} ${Number(by === owes)}\n`,
+        );
+      }
       await house.serve("current");
     },
   );
+
+  it("is run again with what is accepted now when the hub is deployed in its middle", async () => {
+    const before = await snapshots(HOST);
+    const { journal, result } = await house.whileBackingUp(BACKUP, () => house.serve("next"));
+    await house.serve("current");
+    expect(result, journal).toBe("success");
+    expect(journal.match(/the hub has changed over to another credential/g)).toHaveLength(1);
+    expect(await snapshots(HOST)).toBe(before + 1);
+    expect(hostMetrics()).toMatch(/^offsite_client_deployment_owed\{by="host"\} 1$/m);
+  });
+
+  it("outlasts two rotations when this host and the hub are deployed in its middle", async () => {
+    const old = { ...house.credentials };
+    const { journal, result } = await house.whileBackingUp(BACKUP, async () => {
+      house.rotate();
+      house.rotate();
+      await house.serve("current");
+    });
+    expect(result, journal).toBe("success");
+    expect(Object.values(old)).not.toContain(house.credentials.current);
+    expect(hostMetrics()).toMatch(/^offsite_client_credential\{credential="current"\} 1$/m);
+  });
+
+  it("is not run again for a failure that is none of the credential's", async () => {
+    const data = join(house.world.at(HOST), "keys");
+    const { journal, result } = await house.whileBackingUp(BACKUP, async () => {
+      await execa("mv", [data, `${data}.away`]);
+    });
+    await execa("mv", [`${data}.away`, data]);
+    expect(result).toBe("exit-code");
+    expect(journal).not.toContain("running it again");
+  });
 
   it("fails with the way out when the hub refuses all three", async () => {
     await house.serve("another");
     const { journal, result } = await house.host.start(BACKUP);
     await house.serve("current");
     expect(result).toBe("exit-code");
-    expect(journal).toMatch(/error: the hub refuses every credential .*\(HTTP 401\)\. Deploy/);
+    expect(journal).toMatch(
+      /error: the hub refuses every credential .*\(HTTP 401\)\. .* Deploy both/,
+    );
+    expect(hostMetrics()).toMatch(/^offsite_client_credential\{credential="refused"\} 1$/m);
+    expect(hostMetrics()).toMatch(/^offsite_client_deployment_owed\{by="host"\} 1$/m);
+    expect(hostMetrics()).toMatch(/^offsite_client_deployment_owed\{by="hub"\} 1$/m);
     expect(hostMetrics()).toMatch(/^offsite_client_last_run_success 0$/m);
     expect(hostMetrics()).toMatch(/^offsite_client_last_success_timestamp_seconds \d+$/m);
   });
