@@ -1,7 +1,7 @@
 /** What verify asks Backblaze's native API for, with one of the hub's keys. */
 import { createHash } from "node:crypto";
 import { Client } from "../../sdks/b2/client/client.ts";
-import { B2Error, UserError } from "../../sdks/b2/client/errors.ts";
+import { B2Error, hasCode, UserError } from "../../sdks/b2/client/errors.ts";
 import type { Transport } from "../../sdks/b2/client/transport.ts";
 import type { Authorization, Bucket } from "../../sdks/b2/client/types.ts";
 import type { RcloneSection } from "./rclone-config.ts";
@@ -15,6 +15,21 @@ export interface FileVersion {
   readonly fileName: string;
   readonly contentLength: number;
 }
+
+/** A file, as `b2_list_file_names` answers it. */
+export interface StoredFile {
+  readonly fileName: string;
+  /** When it arrived, in milliseconds since 1970. */
+  readonly uploadTimestamp: number;
+}
+
+interface Page {
+  readonly files: StoredFile[];
+  readonly nextFileName: string | null;
+}
+
+/** Files of one answer, as many as B2 gives. */
+const PAGE = 10_000;
 
 /** One application key. */
 export class B2Account {
@@ -92,6 +107,38 @@ export class B2Account {
   /** Hides a file. */
   async hide(bucketId: string, fileName: string): Promise<void> {
     await this.#call("b2_hide_file", { bucketId, fileName });
+  }
+
+  /**
+   * Whether the key may change the bucket's settings. It is asked for at a revision that no bucket
+   * has any more, so that nothing changes either way.
+   */
+  async mayChange(bucketId: string): Promise<boolean> {
+    const body = { accountId: undefined, bucketId, ifRevisionIs: 1 };
+    try {
+      await this.#call("b2_update_bucket", body);
+    } catch (error) {
+      if (isRefusal(error)) return false;
+      if (!hasCode(error, "conflict")) throw error;
+    }
+    return true;
+  }
+
+  /** The visible files that begin so, by name. */
+  async *files(bucketId: string, prefix: string): AsyncGenerator<StoredFile> {
+    for (let startFileName: string | null = prefix; startFileName !== null;) {
+      const body: object = { bucketId, prefix, startFileName, maxFileCount: PAGE };
+      const page: Page = await this.#call<Page>("b2_list_file_names", body);
+      yield* page.files;
+      startFileName = page.nextFileName;
+    }
+  }
+
+  /** Whether there is any version of a file that begins so, hidden ones included. */
+  async hasVersions(bucketId: string, prefix: string): Promise<boolean> {
+    const body = { bucketId, prefix, maxFileCount: 1 };
+    const { files } = await this.#call<{ files: FileVersion[] }>("b2_list_file_versions", body);
+    return files.length > 0;
   }
 
   /** Removes a version for good. */

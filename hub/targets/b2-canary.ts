@@ -8,6 +8,7 @@ import { B2_CAPABILITIES } from "../../credentials/b2-capabilities.ts";
 import type { HubCredentials } from "../../config/manifest.ts";
 import type { Authorization } from "../../sdks/b2/client/types.ts";
 import type { Transport } from "../../sdks/b2/client/transport.ts";
+import { hasCode } from "../../sdks/b2/client/errors.ts";
 import { messageOf } from "../errors.ts";
 import { B2Account, isRefusal } from "./b2-account.ts";
 import { bucketProblems } from "./b2-bucket.ts";
@@ -32,9 +33,23 @@ export interface B2CanaryOptions {
 
 type Role = keyof B2CanaryOptions["remotes"];
 
-interface Key {
-  readonly role: Role;
+/** A key that the service accepts. */
+export interface B2CanaryKey {
+  /** As a message calls it: `the key …`. */
+  readonly called: string;
+  readonly purpose: keyof typeof B2_CAPABILITIES;
   readonly account: B2Account;
+}
+
+/** The bucket that the canary is in. */
+export interface B2CanaryPlace {
+  readonly bucketId: string;
+  readonly bucketName: string;
+  /** The folders above the hosts' repositories. */
+  readonly below: readonly string[];
+}
+
+interface Key extends B2CanaryKey {
   readonly authorization: Authorization;
 }
 
@@ -52,8 +67,8 @@ export async function tryBucket(options: B2CanaryOptions): Promise<CanaryReport>
   try {
     const keys = await authorizeAll(options, transport, report);
     for (const key of keys) judgeKey(key, options, report);
-    const sync = keys.find(({ role }) => PURPOSES[role] === "sync");
-    if (sync !== undefined) await tryAll(sync, keys, options, report);
+    const sync = keys.find(({ purpose }) => purpose === "sync");
+    if (sync !== undefined) await tryKeysOf(sync, keys, options, report);
   } catch (error) {
     report.errors.push(
       `could not try whether deleting and reading are refused: ${messageOf(error)}`,
@@ -89,10 +104,11 @@ async function authorizeAll(
     }
     const account = new B2Account(section, transport);
     const authorization = await account.authorize();
+    const called = `the key of the remote "${remotes[role]}"`;
     if (authorization === undefined) refused.push(role);
-    else keys.push({ role, account, authorization });
+    else keys.push({ called, purpose: PURPOSES[role], account, authorization });
   }
-  const canSync = keys.some(({ role }) => PURPOSES[role] === "sync");
+  const canSync = keys.some(({ purpose }) => purpose === "sync");
   for (const role of refused) {
     const line = `the key of the remote "${remotes[role]}" is refused: a deployment of the hub is owed`;
     if (PURPOSES[role] === "sync" && canSync) report.notices.push(line);
@@ -103,13 +119,12 @@ async function authorizeAll(
 
 /** A key must be able to do what it is for, in its bucket, and no more. */
 function judgeKey(
-  { role, authorization }: Key,
+  { called: remote, purpose, authorization }: Key,
   options: B2CanaryOptions,
   report: CanaryReport,
 ): void {
   const { capabilities, buckets } = authorization.apiInfo.storageApi.allowed;
-  const expected: readonly string[] = B2_CAPABILITIES[PURPOSES[role]];
-  const remote = `the key of the remote "${options.remotes[role]}"`;
+  const expected: readonly string[] = B2_CAPABILITIES[purpose];
   const extra = capabilities.filter((each) => !expected.includes(each));
   const lacking = expected.filter((each) => !capabilities.includes(each));
   const remedy = "Make it anew with pulumi up, and deploy the hub";
@@ -130,7 +145,7 @@ function judgeKey(
   }
 }
 
-async function tryAll(
+async function tryKeysOf(
   sync: Key,
   keys: readonly Key[],
   options: B2CanaryOptions,
@@ -142,11 +157,24 @@ async function tryAll(
     return;
   }
   report.errors.push(...bucketProblems(bucket, options.keepHiddenDays));
-  const { bucketId } = bucket;
   const [, ...below] = options.path.split("/").filter((part) => part !== "");
+  await tryB2Keys(sync, keys, { ...bucket, below }, report);
+}
+
+/**
+ * Tries on the canary what none of the keys must be able to do.
+ *
+ * @param sync - one that may write, with which the canary is made; it is among the keys.
+ * @throws Error where something could not be tried.
+ */
+export async function tryB2Keys(
+  sync: B2CanaryKey,
+  keys: readonly B2CanaryKey[],
+  { bucketId, bucketName, below }: B2CanaryPlace,
+  report: CanaryReport,
+): Promise<void> {
   const fileName = [...below, CANARY, "canary"].join("/");
-  const remoteOf = (key: Key): string => `the key of the remote "${options.remotes[key.role]}"`;
-  const reader = keys.find(({ role }) => role === "restore") ?? sync;
+  const reader = keys.find(({ purpose }) => purpose === "restore") ?? sync;
   const mustRefuse = async (what: string, work: () => Promise<unknown>): Promise<boolean> => {
     try {
       await work();
@@ -167,7 +195,7 @@ async function tryAll(
   let kept = true;
   for (const key of keys) {
     kept = await mustRefuse(
-      `${remoteOf(key)} could delete the canary: whoever has it can destroy the copies there. Make it anew with pulumi up`,
+      `${key.called} could delete the canary: whoever has it can destroy the copies there. Make it anew with pulumi up`,
       () => key.account.remove(fileName, before),
     );
     if (!kept) break;
@@ -175,22 +203,25 @@ async function tryAll(
   if (kept && (await reader.account.read(before)) !== CONTENT) {
     report.errors.push("what the canary held before it was overwritten can no longer be read");
   }
-  const status = await sync.account.statusForAnybody(options.bucket, fileName);
+  const status = await sync.account.statusForAnybody(bucketName, fileName);
   if (status < 400) {
     report.errors.push(
-      `anybody can read the bucket "${options.bucket}", without a key. Make it private with pulumi up`,
+      `anybody can read the bucket "${bucketName}", without a key. Make it private with pulumi up`,
     );
   }
   for (const key of keys) {
-    if (PURPOSES[key.role] === "sync") continue;
-    await mustRefuse(`${remoteOf(key)} can write, and must not`, () =>
+    if (key.purpose === "sync") continue;
+    await mustRefuse(`${key.called} can write, and must not`, () =>
       key.account.uploadUrl(bucketId),
     );
-    if (key.role === "monitor" && (await key.account.read(after)) !== undefined) {
-      report.errors.push(`${remoteOf(key)} can read files, and must only list them`);
+    if (key.purpose === "monitor" && (await key.account.read(after)) !== undefined) {
+      report.errors.push(`${key.called} can read files, and must only list them`);
     }
   }
-  await sync.account.hide(bucketId, fileName);
+  await sync.account.hide(bucketId, fileName).catch((error: unknown) => {
+    // Another verify has.
+    if (!hasCode(error, "already_hidden", "no_such_file")) throw error;
+  });
   if ((await reader.account.read(after)) !== CONTENT) {
     report.errors.push("what the canary held before it was hidden can no longer be read");
   }
