@@ -6,7 +6,10 @@ import { interruption, Interrupted } from "./interruption.ts";
 import { withStackOptions } from "./options.ts";
 
 /** The commands in the order in which help lists them. Only the one that is asked for is loaded. */
-const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {};
+const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  init: async () => (await import("./commands/init.ts")).initCommand(),
+  cost: async () => (await import("./commands/cost.ts")).costCommand(),
+};
 
 const program = new Command("offsite")
   .description(

@@ -8,12 +8,15 @@ const calls = z.strictObject({
   freeMillions: amount.describe("Millions of calls a month that cost nothing."),
 });
 
-/** One provider's prices in USD. GB and TB are decimal, as providers count them. */
+/** One provider's prices in USD, a month of 30 days. */
 export const priceSchema = z.strictObject({
   date: z.iso.date({ error: 'a date such as "2026-11-01"' }).describe("When the prices were read."),
   source: z.string().min(1).max(200).describe("Where they were read."),
-  storagePerTB: amount.describe("USD for storing a TB (10^12 bytes) for 30 days."),
-  freeGB: amount.describe("GB (10^9 bytes) that cost nothing."),
+  units: z
+    .enum(["decimal", "binary"])
+    .describe("How the provider counts: a TB is 10^12 bytes (decimal) or 2^40 (binary)."),
+  storagePerTB: amount.describe("USD for storing a TB for a month."),
+  freeGB: amount.describe("GB that cost nothing."),
   minimumGB: amount.describe("GB that are charged even where less is stored."),
   minimumDays: z
     .int()
