@@ -6,14 +6,19 @@
 import { inspect } from "node:util";
 import * as pulumi from "@pulumi/pulumi";
 import { Bundle } from "./components/bundle.ts";
+import { newRecord, readRecord } from "./components/record.ts";
 import { newTarget } from "./components/targets.ts";
 import { InputError } from "./config/problems.ts";
 import { parseStackConfig } from "./config/parse.ts";
+import type { StackRecord } from "./config/record.ts";
+import type { StackConfig } from "./config/stack.ts";
 
 const stack = pulumi.getStack();
-const config = readConfig();
+const before = await checked(readRecord);
+const config = await checked(() => readConfig(before));
 const context = {
   stack,
+  before,
   hosts: config.hosts,
   seed: config.credentialSeed,
   sshPrivateKey: config.sshPrivateKey,
@@ -28,27 +33,34 @@ const bundle = new Bundle("bundle", {
   hub: config.hub,
   seal: config.seal,
   targets,
+  lookForDrift: config.lookForDrift,
 });
 
 /** Where the bundle is, and what belongs to it. */
-export const directory = config.seal.directory;
+export const directory = bundle.directory;
 export const files = bundle.files;
 /** What anybody may know of the targets. */
 export const offsite = Object.fromEntries(
   targets.map(({ targetName, manifest }) => [targetName, manifest]),
 );
 
+/** For the next update: what is in force, and what was written where. */
+export const record = newRecord(config, before, targets, bundle);
+
 /** Reads and checks the stack's config, before any resource is touched. */
-function readConfig() {
+function readConfig(last: StackRecord | undefined): StackConfig {
   // Exported, but missing from the SDK's types.
   const { isConfigSecret } = pulumi.runtime as unknown as {
     isConfigSecret: (key: string) => boolean;
   };
+  const raw = { values: pulumi.runtime.allConfig(), isSecret: isConfigSecret };
+  return parseStackConfig(raw, stack, last);
+}
+
+/** Ends the program with the message alone where an input is wrong. */
+async function checked<T>(read: () => T | Promise<T>): Promise<T> {
   try {
-    return parseStackConfig(
-      { values: pulumi.runtime.allConfig(), isSecret: isConfigSecret },
-      stack,
-    );
+    return await read();
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
     // A RunError is shown without a stack trace. The SDK inspects it for its own trace all the

@@ -6,7 +6,14 @@ import { envFile, type EnvLine } from "../credentials/env-file.ts";
 import { htpasswdFile } from "../credentials/htpasswd.ts";
 import { rcloneConf } from "../credentials/rclone-conf.ts";
 import { agenixRules, sopsRules } from "../credentials/recipients.ts";
-import { newSealedFile, recipientsOf, sealedPath, type BundleFile } from "./sealed-file.ts";
+import { filesChangedByHand } from "./bundle-drift.ts";
+import {
+  bundleDirectory,
+  newSealedFile,
+  recipientsOf,
+  sealedPath,
+  type BundleFile,
+} from "./sealed-file.ts";
 import { hostOf, withSlash, type OffsiteTarget, type TargetContext } from "./target.ts";
 
 /** The settings of a {@link Bundle}. */
@@ -14,12 +21,18 @@ export interface BundleArgs extends TargetContext {
   readonly hub: HubConfig;
   readonly seal: SealConfig;
   readonly targets: readonly OffsiteTarget[];
+  /** Whether to look for files that were changed by hand. */
+  readonly lookForDrift: boolean;
 }
 
 /** The files that the hub and the hosts consume, each sealed for the machine that reads it. */
 export class Bundle extends pulumi.ComponentResource {
+  /** Where the files are. */
+  readonly directory: string;
   /** The files' paths, relative to the bundle's directory. */
   readonly files: readonly string[];
+  /** SHA-256 of the files as they were written, by path. */
+  readonly checksums: pulumi.Output<Record<string, string>>;
 
   constructor(name: string, args: BundleArgs, opts?: pulumi.ComponentResourceOptions) {
     super("fort-offsite:index:Bundle", name, {}, opts);
@@ -30,9 +43,33 @@ export class Bundle extends pulumi.ComponentResource {
       ...Object.keys(args.hosts).map((host) => hostFile(args, host)),
     ];
     const all = [...files, ...rulesFile(seal, files)];
-    for (const file of all) newSealedFile(seal, file, { parent: this });
+    this.directory = bundleDirectory(seal);
     this.files = all.map((file) => sealedPath(seal, file));
+    const changed = args.lookForDrift
+      ? filesChangedByHand(this.directory, this.files, args.before)
+      : new Map<string, string>();
+    this.#say(changed);
+    const written = all.map((file) => {
+      const path = sealedPath(seal, file);
+      const { stdout } = newSealedFile(seal, file, changed.has(path), { parent: this });
+      return [path, stdout] as const;
+    });
+    this.checksums = pulumi
+      .all(Object.fromEntries(written))
+      .apply((all) =>
+        Object.fromEntries(Object.entries(all).filter(([, sum]) => /^[0-9a-f]{64}$/.test(sum))),
+      );
     this.registerOutputs({ files: this.files });
+  }
+
+  /** One line a file, or one for all of many. */
+  #say(changed: ReadonlyMap<string, string>): void {
+    const lines = [...changed].map(([path, how]) => `${path} ${how}`);
+    const shown =
+      lines.length <= 5 ? lines : [`${lines.length} files of ${this.directory} were changed`];
+    for (const line of shown) {
+      void pulumi.log.warn(`${line} by hand: \`pulumi up\` writes it again`, this);
+    }
   }
 }
 

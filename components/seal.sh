@@ -5,6 +5,8 @@
 #   FILE        where the file belongs in it
 #   FORMAT      age or sops (encrypted to RECIPIENTS), plain (mode 0600), public (mode 0644)
 #   RECIPIENTS  public keys, one a line
+#   REPAIR      when a change made by hand was found; not used here
+# Prints the SHA-256 of the file that it wrote.
 # The file is there as a whole or not at all, whatever happens on the way.
 
 set -eu
@@ -61,7 +63,9 @@ EOF
   esac
   chmod "$mode" "$temporary"
   sync "$temporary" 2>/dev/null || sync
+  checksum=$( (sha256sum "$temporary" || shasum -a 256 "$temporary") 2>/dev/null) || checksum=
   mv -f "$temporary" "$FILE"
+  printf '%s\n' "${checksum%% *}"
 }
 
 remove() {

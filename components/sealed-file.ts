@@ -16,6 +16,11 @@ export interface BundleFile {
 
 const SUFFIX = { age: ".age", sops: ".sops", plain: "" } as const;
 
+/** The bundle's directory in one spelling: the path is what tells a file from another. */
+export function bundleDirectory(seal: SealConfig): string {
+  return normalize(seal.directory).replace(/\/+$/, "");
+}
+
 /** The path of a file in the bundle as its seal names it. */
 export function sealedPath({ format }: SealConfig, { path, readers }: BundleFile): string {
   return readers === "everybody" ? path : path + SUFFIX[format];
@@ -36,16 +41,18 @@ export function recipientsOf({ format, operators }: SealConfig, { readers }: Bun
 /**
  * Keeps a file of the bundle: written by `age` or `sops` with its content on standard input. As
  * long as content and recipients stay the same it is not written again, and keeps its bytes; when
- * it leaves the stack it is removed.
+ * it leaves the stack it is removed. Its standard output is the SHA-256 of what was written.
+ *
+ * @param isWrittenAgain - whether somebody changed it by hand, so that it is to be written again.
  */
 export function newSealedFile(
   seal: SealConfig,
   file: BundleFile,
+  isWrittenAgain: boolean,
   opts: pulumi.CustomResourceOptions,
 ): command.local.Command {
   const isPublic = file.readers === "everybody";
-  // One spelling for one place: the path is what tells a file from another.
-  const directory = normalize(seal.directory).replace(/\/+$/, "");
+  const directory = bundleDirectory(seal);
   const place = join(directory, sealedPath(seal, file));
   return new command.local.Command(
     file.path,
@@ -60,12 +67,20 @@ export function newSealedFile(
         FILE: place,
         FORMAT: isPublic ? "public" : seal.format,
         RECIPIENTS: recipientsOf(seal, file).join("\n"),
+        // Anything that was not there before is a reason to write the file again.
+        ...(isWrittenAgain && { REPAIR: new Date().toISOString() }),
       },
+      logging: "stderr",
       // Another place is another file, and the one at the old place goes.
       triggers: [place],
       addPreviousOutputInEnv: false,
     },
     // The old one first: whatever the paths say, it is never the new file that is removed.
-    { ...opts, deleteBeforeReplace: true },
+    {
+      ...opts,
+      deleteBeforeReplace: true,
+      // What the state has of the last repair stays there, and is no reason for anything.
+      ignoreChanges: isWrittenAgain ? [] : ["environment.REPAIR"],
+    },
   );
 }

@@ -1,6 +1,8 @@
 /** From the config that Pulumi hands over to a checked and typed one. */
 import { crossProblems } from "./cross.ts";
+import { generationProblems } from "./generations.ts";
 import { InputError, problemsOf, type Problem } from "./problems.ts";
+import type { StackRecord } from "./record.ts";
 import { SECRET_KEYS, stackConfigSchema, type StackConfig } from "./stack.ts";
 
 /** The namespace of the stack's config in `Pulumi.<stack>.yaml`. */
@@ -39,10 +41,11 @@ function covers(problem: Problem, path: readonly string[]): boolean {
  *
  * @param raw - the whole config; other namespaces are left alone.
  * @param stack - the stack's name, for messages and for the rules on names.
+ * @param before - what the last update left, which generations must follow.
  * @returns the config with its defaults.
  * @throws InputError with every problem at once: place, what was given, what is allowed.
  */
-export function parseStackConfig(raw: RawConfig, stack: string): StackConfig {
+export function parseStackConfig(raw: RawConfig, stack: string, before?: StackRecord): StackConfig {
   const prefix = `${NAMESPACE}:`;
   const config = Object.fromEntries(
     Object.entries(raw.values)
@@ -62,6 +65,7 @@ export function parseStackConfig(raw: RawConfig, stack: string): StackConfig {
     })),
     ...crossProblems(config, stack).filter(({ path }) => !own.some((each) => covers(each, path))),
   ];
+  if (parsed.success) problems.push(...generationProblems(parsed.data, before));
   if (!parsed.success || problems.length > 0) {
     throw new InputError(`Invalid stack config "${stack}"`, problems);
   }

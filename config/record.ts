@@ -3,6 +3,7 @@
  * and what was written where, so that a step that skips one and a change made by hand are seen.
  */
 import { z } from "zod";
+import { InputError } from "./problems.ts";
 
 /** The stack's output that holds it. Secret, so that nobody has to read it in every preview. */
 export const STACK_RECORD = "record";
@@ -42,6 +43,8 @@ const recordSchema = z.object({
   targets: generations,
   /** By target, as its type needs it. */
   kept: z.record(z.string(), targetRecord),
+  /** The bundle's directory. */
+  directory: z.string(),
   /** SHA-256 of the bundle's files as they were written, by path below its directory. */
   files: z.record(z.string(), sha256),
 });
@@ -50,10 +53,23 @@ export type StackRecord = z.infer<typeof recordSchema>;
 export type TargetRecord = z.infer<typeof targetRecord>;
 export type Turn = z.infer<typeof turn>;
 
-/** Reads the output; undefined where there is none, or one of a version that is not known here. */
+/**
+ * Reads the output.
+ *
+ * @returns undefined where there is none.
+ * @throws InputError where it is none of ours: going on without would lose what it remembers.
+ */
 export function parseRecord(value: unknown): StackRecord | undefined {
+  if (value === undefined || value === null) return undefined;
   const parsed = recordSchema.safeParse(value);
-  return parsed.success ? parsed.data : undefined;
+  if (parsed.success) return parsed.data;
+  throw new InputError("The stack's memory of its last update cannot be read", [
+    {
+      path: ["outputs", STACK_RECORD],
+      message:
+        "is of no version that is known here. Use the fort-offsite that made the last update, or a newer one",
+    },
+  ]);
 }
 
 /** What is remembered under a name, whatever JavaScript itself has under it. */

@@ -28,6 +28,7 @@ describe("a bundle", () => {
       hub: config.hub,
       seal: config.seal,
       targets,
+      lookForDrift: config.lookForDrift,
     });
     await settle();
     return bundle;

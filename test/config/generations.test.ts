@@ -20,6 +20,7 @@ function problems(
     hosts: standings(before.hosts),
     targets: standings(before.targets),
     kept: {},
+    directory: "bundle",
     files: {},
   };
   const targets = Object.entries(standings(now.targets)).map(([name, standing]) => [

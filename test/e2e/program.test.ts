@@ -1,6 +1,14 @@
 /** The program under the real engine: what a preview says, what an update writes, what it leaves alone. */
 import { randomBytes } from "node:crypto";
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -79,6 +87,14 @@ function files(): Map<string, string> {
       .filter((name) => statSync(join(bundle, name)).isFile())
       .map((name) => [name, readFileSync(join(bundle, name), "base64")]),
   );
+}
+
+/** What a preview with --diff would change: `+ name`, `~ name`. */
+function changesOf(preview: string): string[] {
+  return [...preview.matchAll(/^ *([-+~]{1,2}) \S+: \([^)]*\)\n(?: .*\n)*? *\[urn=\S+::(\S+)\]/gm)]
+    .map(([, sign = "", name = ""]) => `${sign} ${name}`)
+    .filter((change) => !change.includes("fort-offsite"))
+    .sort();
 }
 
 function changedFiles(before: ReadonlyMap<string, string>): string[] {
@@ -176,14 +192,59 @@ describe("the bundle on disk", () => {
     expect(changedFiles(before)).toEqual([]);
   });
 
+  it("is written again where somebody deleted or edited a file, and nowhere else", async () => {
+    const before = files();
+    rmSync(join(bundle, "hosts/q.env.age"));
+    writeFileSync(join(bundle, "secrets.nix"), "{ }");
+    appendFileSync(join(bundle, "rclone.conf.age"), "one byte more");
+    const preview = await stack.must(["preview", "--diff"]);
+    expect(preview).toContain("hosts/q.env.age was deleted by hand: `pulumi up` writes it again");
+    expect(preview).toContain("secrets.nix was edited by hand");
+    expect(preview).toMatch(/~ 3 to update/);
+    stack.configure({ "fort-offsite:lookForDrift": false });
+    await stack.must(["preview", "--expect-no-changes"]);
+    stack.configure({ "fort-offsite:lookForDrift": true });
+    await stack.must(["up", "--yes", "--skip-preview"]);
+    expect(readFileSync(join(bundle, "secrets.nix"), "base64")).toBe(before.get("secrets.nix"));
+    expect(changedFiles(before)).toEqual(["hosts/q.env.age", "rclone.conf.age"]);
+    await stack.must(["preview", "--expect-no-changes"]);
+    // The same once more: what was repaired before is no reason to overlook it.
+    rmSync(bundle, { recursive: true });
+    expect(await stack.must(["up", "--yes", "--skip-preview"])).toMatch(/\d+ files of .* were/);
+    expect([...files().keys()].sort()).toEqual([...before.keys()].sort());
+    await stack.must(["preview", "--expect-no-changes"]);
+  });
+
+  it("is not touched by a generation that goes down, skips, or is nobody's", async () => {
+    const before = files();
+    const calls = emulator.stats().operations;
+    stack.configure(config({ generations: { q: 3 } }));
+    const skipped = await stack.run(["up", "--yes", "--skip-preview"]);
+    expect(skipped.exitCode).not.toBe(0);
+    expect(skipped.output).toContain("hosts.q.generation: got 3, which skips some after 1");
+    stack.configure({
+      ...config(),
+      "fort-offsite:hosts": { ...config()["fort-offsite:hosts"], nobody: { generation: 2 } },
+    });
+    const nobody = await stack.run(["up", "--yes", "--skip-preview"]);
+    expect(nobody.output).toContain("hosts.nobody.key: got nothing");
+    expect(emulator.stats().operations).toEqual(calls);
+    expect(changedFiles(before)).toEqual([]);
+    stack.configure(config());
+  });
+
   it("changes, when a host is rotated, where that host's credentials are", async () => {
     const before = files();
     stack.configure(config({ generations: { q: 2 } }));
     const preview = await stack.must(["preview", "--diff"]);
     expect(preview).toContain("hosts/q.env");
     expect(preview).not.toContain("hosts/raishan.env");
+    expect(changesOf(preview)).toEqual(["+ cloud-restore-q-g2", "~ hosts/q.env", "~ hub.htpasswd"]);
     await stack.must(["up", "--yes", "--skip-preview"]);
     expect(changedFiles(before)).toEqual(["hosts/q.env.age", "hub.htpasswd.age"]);
+    stack.configure(config());
+    const { output } = await stack.run(["preview"]);
+    expect(output).toContain("hosts.q.generation: got 1, which goes down from 2");
   });
 
   it("loses the file of a host that is removed, and gains it back", async () => {

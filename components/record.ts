@@ -1,0 +1,50 @@
+/** The stack's memory between two updates: its own output of the last one. */
+import * as pulumi from "@pulumi/pulumi";
+import { parseRecord, STACK_RECORD, type StackRecord } from "../config/record.ts";
+import type { StackConfig } from "../config/stack.ts";
+import type { Bundle } from "./bundle.ts";
+import type { OffsiteTarget } from "./target.ts";
+
+/**
+ * What the last successful update left. One that failed leaves nothing: what it did is done again.
+ *
+ * @returns undefined before the first update, and after the state was lost.
+ */
+export async function readRecord(): Promise<StackRecord | undefined> {
+  const name = `${pulumi.getOrganization()}/${pulumi.getProject()}/${pulumi.getStack()}`;
+  // The engine's own function behind StackReference, without a resource for it.
+  const { outputs } = (await pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", { name })) as {
+    outputs?: Record<string, unknown>;
+  };
+  return parseRecord(outputs?.[STACK_RECORD]);
+}
+
+/** What this update leaves for the next, once all of it is done. */
+export function newRecord(
+  config: StackConfig,
+  before: StackRecord | undefined,
+  targets: readonly OffsiteTarget[],
+  bundle: Bundle,
+): pulumi.Output<StackRecord> {
+  const kept = pulumi.all(
+    Object.fromEntries(targets.map(({ targetName, record }) => [targetName, record])),
+  );
+  return pulumi.secret(
+    pulumi.all([kept, bundle.checksums]).apply(([byTarget, files]): StackRecord => ({
+      version: 1,
+      hosts: { ...before?.hosts, ...standings(config.hosts) },
+      targets: { ...before?.targets, ...standings(config.targets) },
+      kept: byTarget,
+      directory: bundle.directory,
+      files,
+    })),
+  );
+}
+
+function standings(
+  all: Readonly<Record<string, { generation: number; revoked: number }>>,
+): StackRecord["hosts"] {
+  return Object.fromEntries(
+    Object.entries(all).map(([name, { generation, revoked }]) => [name, { generation, revoked }]),
+  );
+}
