@@ -8,6 +8,7 @@ import { withStackOptions } from "./options.ts";
 /** The commands in the order in which help lists them. Only the one that is asked for is loaded. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   init: async () => (await import("./commands/init.ts")).initCommand(),
+  prune: async () => (await import("./commands/prune.ts")).pruneCommand(),
   cost: async () => (await import("./commands/cost.ts")).costCommand(),
 };
 

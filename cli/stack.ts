@@ -194,7 +194,7 @@ function revealed(_key: string, value: unknown): unknown {
   return parsed.success ? JSON.parse(parsed.data.plaintext) : value;
 }
 
-function findProject(given: string | undefined): string {
+export function findProject(given: string | undefined): string {
   if (given !== undefined) {
     if (existsSync(join(given, "Pulumi.yaml"))) return resolve(given);
     throw new UsageError(`--project: there is no Pulumi.yaml in ${given}`);

@@ -1,0 +1,37 @@
+/** What is to be done next. */
+import { textAt } from "./draft.ts";
+import type { Plan } from "./plan.ts";
+import { targetsOf } from "./secrets.ts";
+
+/** The next steps, the command to type last. */
+export function lastWords(plan: Plan): string {
+  const notes = [...authorize(plan), ...plan.notes];
+  const stack = plan.stack;
+  return [
+    "",
+    ...notes.flatMap((note) => [note, ""]),
+    "Keep safe, elsewhere than on this machine: the passphrase, the file",
+    `${plan.file}, Pulumi's state (${plan.backend}), and restic's passwords.`,
+    "",
+    `Next:`,
+    `  npx offsite doctor --stack ${stack}   # is all there that is needed?`,
+    `  pulumi preview --stack ${stack}       # what would be made, and nothing is`,
+    `  pulumi up --stack ${stack}            # makes it`,
+  ].join("\n");
+}
+
+/** The line that lets the operator in at each peer. */
+function authorize(plan: Plan): string[] {
+  const { publicKey, settings } = plan;
+  if (publicKey === undefined) return [];
+  return targetsOf(settings, "rest-server").map((name) => {
+    const ssh = ["targets", name, "ssh"];
+    const user = textAt(settings, [...ssh, "user"], "root");
+    const host = textAt(settings, [...ssh, "host"]);
+    return [
+      `The owner of ${host} lets you in with this line in ~${user}/.ssh/authorized_keys there:`,
+      "",
+      publicKey,
+    ].join("\n");
+  });
+}
