@@ -1,9 +1,9 @@
-/** What is sent to the peer's shell: the settings of one server, and the script that installs it. */
+/** What is sent to a peer's shell: the settings of one server, and the script that works on it. */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import ipaddr from "ipaddr.js";
 import type { ListenAddress } from "../config/rules.ts";
-import { composeFile, localAddress, SERVER_UID } from "./compose.ts";
+import { composeFile, localAddress, maxSize, SERVER_UID } from "./compose.ts";
 
 /** A rest-server as it shall be on a peer. */
 export interface PeerServer {
@@ -19,10 +19,26 @@ export interface PeerServer {
   readonly healthSeconds?: number;
 }
 
-const installScript = readFileSync(new URL("install.sh", import.meta.url), "utf8");
+function script(name: string): string {
+  return readFileSync(new URL(name, import.meta.url), "utf8");
+}
+
+const COMMON = script("common.sh");
+const INSTALL = COMMON + script("install.sh");
+const LOOK = COMMON + script("look.sh");
+
+/**
+ * The command line that runs a script from standard input as root: the same for every user, so that
+ * it never depends on the settings.
+ *
+ * @param words - the script's arguments, of characters that need no quoting.
+ */
+export function asRoot(words: string): string {
+  return `sh -c 'if [ "$(id -u)" = 0 ]; then exec sh -s "$@"; else exec sudo -n sh -s "$@"; fi' sh ${words}`;
+}
 
 /** Quotes a value for a POSIX shell: within single quotes nothing but their end is special. */
-function quote(value: string): string {
+export function quote(value: string): string {
   return `'${value.replaceAll("'", "'\\''")}'`;
 }
 
@@ -36,7 +52,8 @@ function ipv6Digits(address: string): string {
   return parsed.kind() === "ipv6" ? Buffer.from(parsed.toByteArray()).toString("hex") : "";
 }
 
-function composeOf(server: PeerServer): string {
+/** The compose file of a server. */
+export function composeText(server: PeerServer): string {
   return composeFile({
     ...server,
     repositories: `${server.dataDir}/repositories`,
@@ -44,20 +61,44 @@ function composeOf(server: PeerServer): string {
   });
 }
 
+/** SHA-256 in hex. */
+export function sha256(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
+}
+
 /** SHA-256, in hex, of the files that are put on the peer. */
 export function releaseHashes(server: PeerServer): { compose: string; htpasswd: string } {
-  const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
-  return { compose: sha256(composeOf(server)), htpasswd: sha256(server.htpasswd) };
+  return { compose: sha256(composeText(server)), htpasswd: sha256(server.htpasswd) };
 }
 
 /**
- * The standard input of `sh -s install` and `sh -s remove` on the peer.
+ * The standard input of `sh -s install`, `sh -s install repair-<name>` and `sh -s remove` on the
+ * peer.
  *
  * It travels on standard input because that is the one way to a remote process which neither the
  * process list nor an error message shows.
  */
 export function peerScript(server: PeerServer): string {
-  const variables = {
+  return withVariables(INSTALL, {
+    ...variablesOf(server),
+    max_size: String(maxSize(server)),
+    max_size_kib: String(Math.floor(server.maxSizeGiB * 1024 ** 2)),
+    compose_b64: base64(composeText(server)),
+    htpasswd_b64: base64(server.htpasswd),
+  });
+}
+
+/**
+ * The standard input of `sh -s look` on the peer. There is nothing secret in it.
+ *
+ * @param thorough - whether to count what takes long.
+ */
+export function lookScript(server: PeerServer, thorough: boolean): string {
+  return withVariables(LOOK, { ...variablesOf(server), thorough: thorough ? "yes" : "" });
+}
+
+function variablesOf(server: PeerServer): Record<string, string> {
+  return {
     project: server.project,
     data_dir: server.dataDir,
     image: server.image,
@@ -66,10 +107,10 @@ export function peerScript(server: PeerServer): string {
     local_address: localAddress(server.listen),
     port: String(server.listen.port),
     uid: String(SERVER_UID),
-    max_size_kib: String(Math.floor(server.maxSizeGiB * 1024 ** 2)),
-    compose_b64: base64(composeOf(server)),
-    htpasswd_b64: base64(server.htpasswd),
   };
+}
+
+function withVariables(text: string, variables: Readonly<Record<string, string>>): string {
   const assignments = Object.entries(variables).map(([name, value]) => `${name}=${quote(value)}\n`);
-  return `${assignments.join("")}${installScript}`;
+  return `${assignments.join("")}${text}`;
 }
