@@ -97,7 +97,8 @@ export async function importImage(
     mkdirSync(join(root, folder), { recursive: true });
     cpSync(program, join(root, folder, name), { dereference: true });
   }
-  for (const applet of ["sh", "nc", "grep", "timeout"]) symlinkSync("busybox", join(root, "bin", applet));
+  for (const applet of ["sh", "nc", "grep", "timeout"])
+    symlinkSync("busybox", join(root, "bin", applet));
   const env = { DOCKER_HOST: engine.host };
   const tag = `fort-offsite-sandbox:${basename(world.directory)}`;
   const tar = ["--create", "--owner=0", "--group=0", "--directory", root, "."];
