@@ -8,8 +8,11 @@ import { withStackOptions } from "./options.ts";
 /** The commands in the order in which help lists them. Only the one that is asked for is loaded. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   init: async () => (await import("./commands/init.ts")).initCommand(),
+  rotate: async () => (await import("./commands/rotate.ts")).rotateCommand(),
+  verify: async () => (await import("./commands/verify.ts")).verifyCommand(),
   prune: async () => (await import("./commands/prune.ts")).pruneCommand(),
   cost: async () => (await import("./commands/cost.ts")).costCommand(),
+  recover: async () => (await import("./commands/recover.ts")).recoverCommand(),
 };
 
 const program = new Command("offsite")
@@ -50,5 +53,5 @@ function exitCodeOf(error: unknown): number {
 
 /** Ctrl-C at a prompt. */
 function isEndedPrompt(error: unknown): boolean {
-  return error instanceof Error && error.name === "ExitPromptError";
+  return error instanceof Error && ["ExitPromptError", "AbortPromptError"].includes(error.name);
 }

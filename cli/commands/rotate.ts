@@ -1,0 +1,127 @@
+import { readFile, rename, stat, writeFile } from "node:fs/promises";
+import { Command } from "commander";
+import { UsageError } from "../../hub/errors.ts";
+import { agree } from "../confirm.ts";
+import { interruption } from "../interruption.ts";
+import type { StackOptions } from "../options.ts";
+import { editsOf, planRotation, type Turning } from "../rotate/plan.ts";
+import { editSettings } from "../rotate/settings-edit.ts";
+import { announcement, deployments, exposure } from "../rotate/words.ts";
+import { OperatorStack } from "../stack.ts";
+
+interface Options extends StackOptions {
+  readonly all?: boolean;
+  readonly revoke?: boolean;
+  readonly yes?: boolean;
+}
+
+/** `offsite rotate`. */
+export function rotateCommand(): Command {
+  return new Command("rotate")
+    .summary("turn over the credentials of a host or a target")
+    .description(
+      "Raises generations in the stack's settings, shows the preview, asks, runs the update, and says which " +
+        "machines to deploy. Whoever connects holds the next credential already, so that no backup fails " +
+        "meanwhile, as long as every machine was deployed since the last rotation. A rotation that was " +
+        "interrupted goes on when the command is given again.",
+    )
+    .argument("[name...]", "hosts and targets by name (host:NAME or target:NAME where it is both)")
+    .option("--all", "all hosts, and the targets with keys of their own")
+    .option(
+      "--revoke",
+      "after a leak: every generation that a thief may hold is refused from now on, and machines must be deployed before their next backup",
+    )
+    .option("-y, --yes", "do not ask")
+    .addHelpText(
+      "after",
+      "\nExit codes: 0 rotated, 1 not, or not everywhere, 2 wrong use, nothing changed, 130 interrupted.",
+    )
+    .action(run);
+}
+
+async function run(names: readonly string[], options: Options): Promise<void> {
+  if (names.length > 0 === (options.all === true)) {
+    throw new UsageError("name hosts or targets, or give --all");
+  }
+  // Asked before anything is changed.
+  if (options.yes !== true && !process.stdin.isTTY) await agree("", false);
+  const stack = await OperatorStack.open(options);
+  const record = await stack.record();
+  const config = await stack.config();
+  const request = { names, all: options.all === true, revoke: options.revoke === true };
+  const turning = planRotation(config, record, request);
+  for (const line of announcement(config, turning, stack.file)) console.log(line);
+  const isRevocation = turning.some(({ before, now }) => now.revoked !== before.revoked);
+  if (!isRevocation) {
+    console.log(
+      "Every machine must have been deployed since the last rotation: `offsite-hub status` and the hosts' metrics show who still owes one.",
+    );
+  }
+
+  const settings = await Settings.edit(stack.file, turning);
+  let isAgreed = false;
+  try {
+    console.log("");
+    if ((await stack.show(["preview"])) !== 0) {
+      interruption.throwIfAborted();
+      throw new Error("the preview failed: nothing was changed");
+    }
+    isAgreed = await agree("Run this update?", options.yes === true);
+  } finally {
+    if (!isAgreed) await settings.restore();
+  }
+  if (!isAgreed) {
+    console.log("Nothing was changed.");
+    return;
+  }
+
+  const exitCode = await stack.show(["up", "--yes", "--skip-preview"]);
+  console.log("");
+  if (exitCode !== 0) {
+    const still = isRevocation
+      ? "What was to be revoked may still be accepted where the update did not get to. "
+      : "";
+    throw new Error(
+      `the update did not come to its end. ${still}The settings keep the new generation: when the cause is mended, give the same command again, or run pulumi up`,
+    );
+  }
+  for (const line of deployments(config, turning)) console.log(line);
+  if (isRevocation) for (const line of exposure(config, turning, new Date())) console.log(line);
+}
+
+/** The settings' file with its new generations, and the way back. */
+class Settings {
+  readonly #file: string;
+  readonly #before: string;
+  readonly #after: string;
+
+  private constructor(file: string, before: string, after: string) {
+    this.#file = file;
+    this.#before = before;
+    this.#after = after;
+  }
+
+  static async edit(file: string, turning: readonly Turning[]): Promise<Settings> {
+    const before = await readFile(file, "utf8");
+    const settings = new Settings(file, before, editSettings(before, editsOf(turning)));
+    await replace(file, settings.#after);
+    return settings;
+  }
+
+  /** Takes the edit back, unless somebody else has edited the file since. */
+  async restore(): Promise<void> {
+    if ((await readFile(this.#file, "utf8")) === this.#after) {
+      await replace(this.#file, this.#before);
+    } else {
+      console.error(`${this.#file} was changed meanwhile: the new generations are still in it`);
+    }
+  }
+}
+
+/** The whole file or what was there before, whatever happens. */
+async function replace(file: string, content: string): Promise<void> {
+  const { mode } = await stat(file);
+  const temporary = `${file}.${process.pid}.new`;
+  await writeFile(temporary, content, { mode, flush: true });
+  await rename(temporary, file);
+}

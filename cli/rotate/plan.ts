@@ -1,0 +1,159 @@
+/** What a rotation changes in the settings, and whom it concerns. */
+import { stepOf, type Standing } from "../../config/generations.ts";
+import { remembered, type StackRecord } from "../../config/record.ts";
+import type { StackConfig } from "../../config/stack.ts";
+import { UsageError } from "../../hub/errors.ts";
+import type { Edit } from "./settings-edit.ts";
+
+/** A host or a target whose credentials turn over. */
+export interface Turning {
+  readonly at: "hosts" | "targets";
+  readonly name: string;
+  /** What the last update left in force. */
+  readonly before: Standing;
+  readonly now: Standing;
+  /** Whether the settings have it already, from a rotation that did not come to its end. */
+  readonly isPending: boolean;
+}
+
+/** What somebody asked for. */
+export interface RotationRequest {
+  readonly names: readonly string[];
+  readonly all: boolean;
+  readonly revoke: boolean;
+}
+
+type Named = Pick<Turning, "at" | "name">;
+
+/**
+ * Finds what is to turn over.
+ *
+ * @throws UsageError with all that is wrong with the request, or where the settings hold changes of
+ * generations that nobody asked for here.
+ */
+export function planRotation(
+  config: Pick<StackConfig, "hosts" | "targets">,
+  record: StackRecord | undefined,
+  request: RotationRequest,
+): Turning[] {
+  if (record === undefined) {
+    throw new UsageError(
+      "there is no update yet whose credentials could be rotated. Run first: pulumi up",
+    );
+  }
+  const wanted = request.all ? everything(config) : named(config, request.names);
+  const turning = wanted.map((each) => turn(each, config, record, request.revoke));
+  refuseOthers(config, record, turning);
+  refuseTwice(config, turning, request);
+  return turning;
+}
+
+/** The changes of the settings' file that a plan needs. */
+export function editsOf(turning: readonly Turning[]): Edit[] {
+  return turning
+    .filter(({ isPending }) => !isPending)
+    .map(({ at, name, before, now }) => ({
+      at,
+      name,
+      values: {
+        generation: now.generation,
+        ...(now.revoked !== before.revoked && { revoked: now.revoked }),
+      },
+    }));
+}
+
+/** All hosts, and the targets whose keys are not the hosts': a server's passwords turn with those. */
+function everything({ hosts, targets }: Pick<StackConfig, "hosts" | "targets">): Named[] {
+  const keyed = Object.keys(targets).filter((name) => targets[name]?.type !== "rest-server");
+  return [
+    ...Object.keys(hosts).map((name) => ({ at: "hosts" as const, name })),
+    ...keyed.map((name) => ({ at: "targets" as const, name })),
+  ];
+}
+
+function named(
+  { hosts, targets }: Pick<StackConfig, "hosts" | "targets">,
+  names: readonly string[],
+): Named[] {
+  const problems: string[] = [];
+  const found = [...new Set(names)].flatMap((given): Named[] => {
+    const [, kind, bare = given] = /^(?:(host|target):)?(.*)$/.exec(given) ?? [];
+    const matches = (["hosts", "targets"] as const)
+      .filter((at) => kind === undefined || at === `${kind}s`)
+      .filter((at) => Object.hasOwn(at === "hosts" ? hosts : targets, bare));
+    const [at] = matches;
+    if (at === undefined) problems.push(`"${given}" is neither a host nor a target`);
+    if (matches.length > 1) {
+      problems.push(`"${given}" is a host and a target: say host:${given} or target:${given}`);
+    }
+    return at === undefined ? [] : [{ at, name: bare }];
+  });
+  if (problems.length > 0) {
+    const hostNames = Object.keys(hosts).join(", ");
+    const targetNames = Object.keys(targets).join(", ");
+    throw new UsageError(
+      `${problems.join("; ")}. There are the hosts ${hostNames} and the targets ${targetNames}`,
+    );
+  }
+  return found;
+}
+
+function turn(
+  { at, name }: Named,
+  config: Pick<StackConfig, "hosts" | "targets">,
+  record: StackRecord,
+  revoke: boolean,
+): Turning {
+  const now = config[at][name];
+  const before = remembered(record[at], name);
+  if (now === undefined || before === undefined) {
+    throw new UsageError(`${name} is not deployed yet: there is nothing to rotate. Run: pulumi up`);
+  }
+  const step = stepOf(before, now);
+  const standing = { generation: now.generation, revoked: now.revoked };
+  if (step === "revocation" || (step === "rotation" && !revoke)) {
+    return { at, name, before, now: standing, isPending: true };
+  }
+  return { at, name, before, now: next(before, revoke), isPending: false };
+}
+
+function next({ generation, revoked }: Standing, revoke: boolean): Standing {
+  // Whoever holds the generation in force holds the one after it as well.
+  return revoke
+    ? { generation: generation + 2, revoked: generation + 1 }
+    : { generation: generation + 1, revoked };
+}
+
+/** An update takes all of the settings: a change that waits there would be made along with this. */
+function refuseOthers(
+  config: Pick<StackConfig, "hosts" | "targets">,
+  record: StackRecord,
+  turning: readonly Turning[],
+): void {
+  const waiting = (["hosts", "targets"] as const).flatMap((at) =>
+    Object.entries(config[at])
+      .filter(([name]) => !turning.some((each) => each.at === at && each.name === name))
+      .filter(([name, now]) => stepOf(remembered(record[at], name), now) !== "none")
+      .map(([name]) => `${at}.${name}`),
+  );
+  if (waiting.length > 0) {
+    throw new UsageError(
+      `the settings have another generation than what is in force for ${waiting.join(", ")}. Run pulumi up for that first, and deploy`,
+    );
+  }
+}
+
+/** A host's password at a server turns over with the host's generation and with the server's. */
+function refuseTwice(
+  { targets }: Pick<StackConfig, "hosts" | "targets">,
+  turning: readonly Turning[],
+  { revoke }: RotationRequest,
+): void {
+  const servers = turning
+    .filter(({ at, name }) => at === "targets" && targets[name]?.type === "rest-server")
+    .map(({ name }) => name);
+  if (revoke || servers.length === 0 || turning.every(({ at }) => at === "targets")) return;
+  throw new UsageError(
+    `a host's password at ${servers.join(", ")} turns over with the host already; with both at once it would skip a generation. Leave ${servers.join(", ")} out, or rotate it after every machine was deployed`,
+  );
+}

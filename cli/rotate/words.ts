@@ -1,0 +1,119 @@
+/** What a rotation means for the people who run the machines: what to deploy, what a thief could do. */
+import type { StackConfig, TargetConfig } from "../../config/stack.ts";
+import type { Turning } from "./plan.ts";
+
+type Config = Pick<StackConfig, "hub" | "hosts" | "targets">;
+
+const sentence = (names: readonly string[]) =>
+  names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} and ${names.at(-1) ?? ""}`;
+
+/** Whether a host is the hub itself. */
+function isHub({ hub }: Config, { at, name }: Turning): boolean {
+  return at === "hosts" && name === hub.host;
+}
+
+/** The hosts whose files of the bundle change. */
+function hostsOf({ hosts }: Config, turning: readonly Turning[]): string[] {
+  return turning.some(({ at }) => at === "targets")
+    ? Object.keys(hosts)
+    : turning.map(({ name }) => name);
+}
+
+/** What is about to happen, a line each. */
+export function announcement(config: Config, turning: readonly Turning[], file: string): string[] {
+  return turning.map(({ at, name, before, now, isPending }) => {
+    const what =
+      at === "hosts"
+        ? `the credentials of ${name} at the hub and at ${sentence(Object.keys(config.targets))}`
+        : `all credentials for the target ${name}`;
+    const how =
+      now.revoked === before.revoked
+        ? `generation ${before.generation} to ${now.generation}`
+        : `generation ${before.generation} to ${now.generation}, all before it revoked`;
+    const where = isPending ? `already in ${file}, from a rotation that did not end` : `in ${file}`;
+    return `${what}: ${how} (${where})`;
+  });
+}
+
+/** What is to be deployed after an update, and by when. */
+export function deployments(config: Config, turning: readonly Turning[]): string[] {
+  const { host: hub } = config.hub;
+  const hosts = hostsOf(config, turning).filter((name) => name !== hub);
+  const revoked = turning.filter(({ before, now }) => now.revoked !== before.revoked);
+  if (revoked.length === 0) {
+    const machines = [hub, ...hosts];
+    return [
+      `Deploy ${sentence(machines)} with the new bundle, in any order, before the next rotation. No backup fails meanwhile.`,
+    ];
+  }
+  const isHost = revoked.some(({ at }) => at === "hosts");
+  const atHub = isHost
+    ? `Deploy ${hub} NOW: until then the hub goes on accepting what was revoked`
+    : `Deploy ${hub} before its next mirror: what it holds was refused from this moment on`;
+  const others =
+    hosts.length === 0
+      ? []
+      : isHost
+        ? [
+            `Deploy ${sentence(hosts)} before the next backup: what is there is refused as soon as the hub is deployed.`,
+          ]
+        : [
+            `Deploy ${sentence(hosts)} when it suits you: backups to the hub go on; restoring from ${sentence(revoked.map(({ name }) => name))} needs the new file.`,
+          ];
+  return [`${atHub}.`, ...others];
+}
+
+/** What a thief could have done until now with what is revoked, and what remains to be done. */
+export function exposure(config: Config, turning: readonly Turning[], now: Date): string[] {
+  return turning.flatMap((each) => {
+    const target = each.at === "targets" ? config.targets[each.name] : undefined;
+    if (target !== undefined) return exposureOfTarget(each.name, target, now);
+    return [
+      ...exposureOfHost(config, each.name),
+      ...(isHub(config, each) ? exposureOfHub(config) : []),
+    ];
+  });
+}
+
+function exposureOfHost({ hub, targets }: Config, host: string): string[] {
+  return [
+    `With the credentials of ${host} a thief could until now:`,
+    `  read ${host}'s snapshots at ${hub.url} and at ${sentence(Object.keys(targets))}. They are encrypted; whoever was on ${host} has restic's password as well, so take what they hold for read, and change the secrets in them`,
+    `  add snapshots and files to ${host}'s repository, and fill the space up: look at \`offsite-hub list ${host}\` before the next prune`,
+    `  NOT change or delete a snapshot of before (append-only), and NOT see another host's repository (private)`,
+    `restic's own password of ${host} is not changed by this: restic key add, then restic key remove, at the hub.`,
+  ];
+}
+
+function exposureOfHub({ hub, hosts, targets }: Config): string[] {
+  return [
+    `${hub.host} is the hub. If the thief was on it, he has more than that host's credentials:`,
+    `  he could read the encrypted repositories of ${sentence(Object.keys(hosts))}, with the passwords for prune and drill their content, and destroy the hub's copies`,
+    `  at ${sentence(Object.keys(targets))} he could add files; at a cloud target hide them; and delete nothing`,
+    `  revoke all of it with: offsite rotate --all --revoke`,
+  ];
+}
+
+const DAY = 86_400_000;
+
+function exposureOfTarget(name: string, target: TargetConfig, now: Date): string[] {
+  switch (target.type) {
+    case "b2": {
+      const until = new Date(now.getTime() + target.keepHiddenDays * DAY);
+      return [
+        `With the keys of ${name} a thief could until now:`,
+        `  read every host's files in ${target.bucket}; they are encrypted, names, sizes and times are not`,
+        `  upload files, at your cost, and hide or overwrite yours. What he hid today comes back until ${until.toISOString().slice(0, 10)} (keepHiddenDays: ${target.keepHiddenDays}): look with \`offsite-hub verify ${name}\`, rehearse with \`offsite-hub drill --thief\``,
+        `  NOT delete anything, and NOT change the bucket or its lifecycle`,
+        `  Backblaze may go on accepting, for up to 24 hours, what he was let in with before the keys were deleted.`,
+      ];
+    }
+    case "rest-server":
+      return [
+        `With the hub's credentials for ${name} a thief could until now:`,
+        `  read every host's files there; they are encrypted, names, sizes and times are not`,
+        `  add files, and fill the ${target.maxSizeGiB} GiB up`,
+        `  NOT change or delete anything (append-only)`,
+      ];
+  }
+}

@@ -1,0 +1,182 @@
+/** What `offsite rotate` would do: the edit of the settings, and the plan. */
+import { describe, expect, it } from "vitest";
+import { parse } from "yaml";
+import { editsOf, planRotation } from "../../cli/rotate/plan.ts";
+import { editSettings } from "../../cli/rotate/settings-edit.ts";
+import { announcement, deployments, exposure } from "../../cli/rotate/words.ts";
+import type { StackRecord } from "../../config/record.ts";
+import { stackConfigSchema } from "../../config/stack.ts";
+import { UsageError } from "../../hub/errors.ts";
+import { validConfig } from "../config/valid.ts";
+
+const SETTINGS = `# The family's cluster.
+encryptionsalt: v1:abc
+config:
+  fort-offsite:hosts:
+    # the big one
+    q:
+      key:   age1q # its key
+      sizeGiB: 10   # and growing
+      generation:  3  # turned over in May
+
+    joker: { key: age1j, sizeGiB: 1 } # small
+  fort-offsite:targets:
+    cloud:
+      # at Backblaze
+      type: b2
+`;
+
+describe("an edit of the settings", () => {
+  it("replaces a number where it stands and leaves every other byte", () => {
+    const edited = editSettings(SETTINGS, [{ at: "hosts", name: "q", values: { generation: 4 } }]);
+    expect(edited).toBe(SETTINGS.replace("generation:  3  #", "generation:  4  #"));
+  });
+
+  it("adds what is missing, in a block and in braces, and keeps all comments", () => {
+    const edited = editSettings(SETTINGS, [
+      { at: "hosts", name: "q", values: { generation: 5, revoked: 4 } },
+      { at: "hosts", name: "joker", values: { generation: 2 } },
+      { at: "targets", name: "cloud", values: { generation: 2 } },
+    ]);
+    expect(edited).toContain("    joker: { generation: 2, key: age1j, sizeGiB: 1 } # small\n");
+    expect(edited).toContain("      # at Backblaze\n      generation: 2\n      type: b2\n");
+    expect(edited.match(/#.*/g)).toEqual(SETTINGS.match(/#.*/g));
+    expect(parse(edited)).toMatchObject({
+      config: { "fort-offsite:hosts": { q: { generation: 5, revoked: 4, sizeGiB: 10 } } },
+    });
+  });
+
+  it.each([
+    ["an alias", "config:\n  fort-offsite:hosts:\n    p: &one { key: a }\n    q: *one\n"],
+    ["a secret", "config:\n  fort-offsite:hosts:\n    secure: v1:abc\n"],
+    ["nothing", "config: {}\n"],
+  ])("refuses %s, and says what to set by hand", (_, text) => {
+    const edit = () => editSettings(text, [{ at: "hosts", name: "q", values: { generation: 2 } }]);
+    expect(edit).toThrow(UsageError);
+    expect(edit).toThrow(/Set hosts\.q\.generation to 2 by hand/);
+  });
+});
+
+/** A config with generations, and what the last update left of it. */
+function stack(
+  now: Record<string, [generation: number, revoked?: number]> = {},
+  before: Record<string, [generation: number, revoked?: number]> = {},
+) {
+  const given = validConfig();
+  const config = stackConfigSchema.parse(given);
+  const standing = ([generation, revoked = 0]: [number, number?]) => ({ generation, revoked });
+  const record: StackRecord = {
+    ...{ version: 1, kept: {}, directory: "bundle", files: {} },
+    hosts: Object.fromEntries(Object.keys(config.hosts).map((name) => [name, standing([1])])),
+    targets: Object.fromEntries(Object.keys(config.targets).map((name) => [name, standing([1])])),
+  };
+  for (const all of [config.hosts, config.targets] as Record<string, object>[]) {
+    for (const [name, value] of Object.entries(all)) {
+      Object.assign(value, standing(now[name] ?? before[name] ?? [1]));
+    }
+  }
+  for (const all of [record.hosts, record.targets]) {
+    for (const [name, value] of Object.entries(before)) {
+      if (name in all) all[name] = standing(value);
+    }
+  }
+  return { config, record };
+}
+
+const ask = (change: Partial<{ names: string[]; all: boolean; revoke: boolean }>) => ({
+  ...{ names: [], all: false, revoke: false },
+  ...change,
+});
+
+describe("the plan of a rotation", () => {
+  it("raises what was asked for by one", () => {
+    const { config, record } = stack({}, { q: [3] });
+    expect(editsOf(planRotation(config, record, ask({ names: ["q"] })))).toEqual([
+      { at: "hosts", name: "q", values: { generation: 4 } },
+    ]);
+  });
+
+  it("skips, for a revocation, what the thief holds for the next time", () => {
+    const { config, record } = stack({}, { q: [3] });
+    expect(editsOf(planRotation(config, record, ask({ names: ["q"], revoke: true })))).toEqual([
+      { at: "hosts", name: "q", values: { generation: 5, revoked: 4 } },
+    ]);
+  });
+
+  it("of all takes every host and every target with keys, and no server twice", () => {
+    const { config, record } = stack();
+    const names = planRotation(config, record, ask({ all: true })).map(({ name }) => name);
+    expect(names).toEqual([...Object.keys(config.hosts), "cloud"]);
+  });
+
+  it("goes on with a rotation that did not come to its end", () => {
+    const { config, record } = stack({ q: [2] });
+    const plan = planRotation(config, record, ask({ names: ["q"] }));
+    expect(plan).toMatchObject([{ name: "q", now: { generation: 2 }, isPending: true }]);
+    expect(editsOf(plan)).toEqual([]);
+  });
+
+  it("makes a revocation of a rotation that did not come to its end", () => {
+    const { config, record } = stack({ q: [2] });
+    const plan = planRotation(config, record, ask({ names: ["q"], revoke: true }));
+    expect(plan).toMatchObject([{ now: { generation: 3, revoked: 2 }, isPending: false }]);
+  });
+
+  it.each([
+    [
+      "names that nobody has, all of them",
+      ["zz", "yy"],
+      /"zz" is neither.*"yy" is neither.*drhorrible, q/,
+    ],
+    ["a host together with a server", ["q", "peer"], /turns over with the host already/],
+  ])("refuses %s", (_, names, message) => {
+    const { config, record } = stack();
+    expect(() => planRotation(config, record, ask({ names }))).toThrow(message);
+  });
+
+  it("refuses while another generation waits in the settings", () => {
+    const { config, record } = stack({ drhorrible: [2] });
+    const plan = () => planRotation(config, record, ask({ names: ["q"] }));
+    expect(plan).toThrow(/hosts\.drhorrible\. Run pulumi up for that first/);
+  });
+
+  it("refuses before the first update", () => {
+    const { config } = stack();
+    expect(() => planRotation(config, undefined, ask({ names: ["q"] }))).toThrow(/pulumi up/);
+  });
+});
+
+describe("what is said of a rotation", () => {
+  const plan = (change: Parameters<typeof ask>[0]) => {
+    const { config, record } = stack();
+    return { config, turning: planRotation(config, record, ask(change)) };
+  };
+
+  it("names the machines to deploy, in any order", () => {
+    const { config, turning } = plan({ names: ["q"] });
+    expect(announcement(config, turning, "f")).toEqual([
+      expect.stringContaining("generation 1 to 2 (in f)"),
+    ]);
+    expect(deployments(config, turning).join()).toMatch(/Deploy ursula and q .* in any order/);
+  });
+
+  it("tells after a leak what to deploy first, and what the thief could do, by name", () => {
+    const { config, turning } = plan({ names: ["q"], revoke: true });
+    expect(deployments(config, turning).join("\n")).toMatch(/Deploy ursula NOW[^]*Deploy q before/);
+    const text = exposure(config, turning, new Date(0)).join("\n");
+    expect(text).toMatch(/read q's snapshots/);
+    expect(text).toMatch(/NOT change or delete/);
+  });
+
+  it("tells until when what was hidden at a cloud can be brought back", () => {
+    const { config, turning } = plan({ names: ["cloud"], revoke: true });
+    const text = exposure(config, turning, new Date("2026-01-01T00:00:00Z")).join("\n");
+    expect(text).toContain("until 2026-01-31 (keepHiddenDays: 30)");
+    expect(text).toContain("24 hours");
+  });
+
+  it("warns that a leak of the hub is more than a leak of a host", () => {
+    const { config, turning } = plan({ names: ["ursula"], revoke: true });
+    expect(exposure(config, turning, new Date(0)).join("\n")).toContain("rotate --all --revoke");
+  });
+});
