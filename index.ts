@@ -12,6 +12,7 @@ import { InputError } from "./config/problems.ts";
 import { parseStackConfig } from "./config/parse.ts";
 import type { StackRecord } from "./config/record.ts";
 import type { StackConfig } from "./config/stack.ts";
+import { lookAtPeers } from "./peer/look.ts";
 
 const stack = pulumi.getStack();
 const before = await checked(readRecord);
@@ -22,6 +23,7 @@ const context = {
   hosts: config.hosts,
   seed: config.credentialSeed,
   sshPrivateKey: config.sshPrivateKey,
+  looks: await lookAtPeers(stack, config, before),
 };
 
 const targets = Object.entries(config.targets).map(([name, target]) =>

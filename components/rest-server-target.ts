@@ -3,13 +3,12 @@ import * as pulumi from "@pulumi/pulumi";
 import type { Standing } from "../config/generations.ts";
 import type { HubCredentials, TargetManifest } from "../config/manifest.ts";
 import type { TargetRecord } from "../config/record.ts";
-import { parseListen, type ListenAddress } from "../config/rules.ts";
 import type { RestServerTargetConfig } from "../config/stack.ts";
 import { deriveTrio, jointStanding, type PasswordOwner } from "../credentials/derive.ts";
 import type { EnvLine } from "../credentials/env-file.ts";
-import { htpasswdFile } from "../credentials/htpasswd.ts";
 import type { RcloneRemote } from "../credentials/rclone-conf.ts";
-import { peerScript, releaseHashes, type PeerServer } from "../peer/script.ts";
+import { asRoot, peerScript, releaseHashes, type PeerServer } from "../peer/script.ts";
+import { peerServer } from "../peer/server.ts";
 import {
   forEachHost,
   hostOf,
@@ -39,10 +38,6 @@ export class RestServerTarget extends pulumi.ComponentResource implements Offsit
   constructor(name: string, args: RestServerTargetArgs, opts?: pulumi.ComponentResourceOptions) {
     super("fort-offsite:index:RestServerTarget", name, {}, opts);
     const { target } = args;
-    const listen = parseListen(target.listen);
-    if (listen === undefined) {
-      throw new pulumi.ResourceError(`"${target.listen}" is no address and port`, this);
-    }
     this.targetName = name;
     this.#args = args;
     this.#url = withSlash(target.url ?? `http://${target.listen}`);
@@ -50,7 +45,13 @@ export class RestServerTarget extends pulumi.ComponentResource implements Offsit
       void pulumi.log.warn(`The image ${target.image} is not pinned by its digest`, this);
     }
 
-    this.record = this.#install(name, listen);
+    const server = this.#server();
+    const { stdout } = this.#install(server);
+    // Known when the installation has ended well, and not before.
+    this.record = stdout.apply((): TargetRecord => ({
+      type: "rest-server",
+      ...releaseHashes(server),
+    }));
 
     this.manifest = {
       type: "rest-server",
@@ -86,25 +87,21 @@ export class RestServerTarget extends pulumi.ComponentResource implements Offsit
     ]);
   }
 
-  #install(name: string, listen: ListenAddress): pulumi.Output<TargetRecord> {
-    const { target, seed, hosts, stack, sshPrivateKey } = this.#args;
-    const server: PeerServer = {
-      project: `fort-offsite-${stack}-${name}`.toLowerCase().replaceAll(/[^a-z0-9_-]/g, "-"),
-      dataDir: target.dataDir,
-      image: target.image,
-      listen,
-      maxSizeGiB: target.maxSizeGiB,
-      htpasswd: htpasswdFile(
-        seed,
-        Object.keys(hosts).map((host) => ({
-          owner: this.#owner(host),
-          generation: this.#standing(host).generation,
-        })),
-      ),
-    };
-    const shell = target.ssh.user === "root" ? "sh -s" : "sudo -n sh -s";
-    const installed = new command.remote.Command(
-      `${name}-server`,
+  #server(): PeerServer {
+    const { stack, target, hosts, seed } = this.#args;
+    try {
+      return peerServer({ stack, name: this.targetName, target, hosts, seed });
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      throw new pulumi.ResourceError(error.message, this);
+    }
+  }
+
+  #install(server: PeerServer): command.remote.Command {
+    const { target, sshPrivateKey } = this.#args;
+    const repair = this.#repair();
+    return new command.remote.Command(
+      `${this.targetName}-server`,
       {
         connection: {
           host: target.ssh.host,
@@ -113,21 +110,42 @@ export class RestServerTarget extends pulumi.ComponentResource implements Offsit
           hostKey: target.ssh.hostKey,
           ...(sshPrivateKey !== undefined && { privateKey: pulumi.secret(sshPrivateKey) }),
         },
-        create: `${shell} install`,
-        update: `${shell} install`,
-        delete: `${shell} remove`,
+        create: asRoot("install"),
+        update: asRoot(repair === undefined ? "install" : `install ${repair}`),
+        delete: asRoot("remove"),
         stdin: pulumi.secret(peerScript(server)),
         // Another directory is another server, and the old one has to be gone from the address
         // before the new one can take it. Another address of the peer is no other server.
         triggers: [target.dataDir],
         addPreviousOutputInEnv: false,
       },
-      { parent: this, deleteBeforeReplace: true },
+      {
+        parent: this,
+        deleteBeforeReplace: true,
+        // A repair has a name of its own, with which it is a change. The name stays in the state
+        // afterwards: a repair that is made is not made again (docs/adr/0009-a-look-at-the-peer.md).
+        ...(repair === undefined && { ignoreChanges: ["update"] }),
+      },
     );
-    return installed.stdout.apply((): TargetRecord => ({
-      type: "rest-server",
-      ...releaseHashes(server),
-    }));
+  }
+
+  /** Says what the look found, and names the repair where one is needed. */
+  #repair(): string | undefined {
+    const name = this.targetName;
+    const look = this.#args.looks?.get(name);
+    if (look === undefined) return undefined;
+    if (!look.reached) {
+      void pulumi.log.warn(`${name}: not looked at: ${look.reason}`, this);
+      return undefined;
+    }
+    for (const finding of look.manual) void pulumi.log.warn(`${name}: ${finding}`, this);
+    for (const finding of look.drift) {
+      const way = finding.includes("pulumi up") ? "" : "; pulumi up puts it right";
+      void pulumi.log.warn(`${name}: ${finding}${way}`, this);
+    }
+    for (const notice of look.notices) void pulumi.log.info(`${name}: ${notice}`, this);
+    if (look.drift.length === 0) return undefined;
+    return `repair-${new Date().toISOString().replaceAll(/[-:]|\.\d+/g, "")}`;
   }
 
   #repository(host: string): string {

@@ -5,6 +5,7 @@ import type { StackRecord, TargetRecord } from "../config/record.ts";
 import type { HostConfig } from "../config/stack.ts";
 import type { EnvLine } from "../credentials/env-file.ts";
 import type { RcloneRemote } from "../credentials/rclone-conf.ts";
+import type { Look } from "../peer/look.ts";
 
 /** What a target needs to know of the stack beside its own settings. */
 export interface TargetContext {
@@ -16,6 +17,8 @@ export interface TargetContext {
   readonly sshPrivateKey?: string | undefined;
   /** What the last update left; nothing before the first. */
   readonly before?: StackRecord | undefined;
+  /** What was seen at the peers, by target. A target without a look was not looked at. */
+  readonly looks?: ReadonlyMap<string, Look>;
 }
 
 /** One offsite place, as the bundle sees it. */

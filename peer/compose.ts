@@ -26,6 +26,11 @@ export function localAddress({ address, wildcard }: ListenAddress): string {
   return address.includes(":") ? "::1" : "127.0.0.1";
 }
 
+/** The limit of all repositories together, in bytes. */
+export function maxSize({ maxSizeGiB }: { readonly maxSizeGiB: number }): number {
+  return Math.floor(maxSizeGiB * 1024 ** 3);
+}
+
 function hostPort({ address, port }: ListenAddress): string {
   return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
 }
@@ -56,7 +61,7 @@ export function composeFile(options: ComposeOptions): string {
             `--listen=${hostPort(listen)}`,
             "--append-only",
             "--private-repos",
-            `--max-size=${Math.floor(options.maxSizeGiB * 1024 ** 3)}`,
+            `--max-size=${maxSize(options)}`,
           ],
           user: `${SERVER_UID}:${SERVER_UID}`,
           network_mode: "host",

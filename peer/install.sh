@@ -1,32 +1,17 @@
 # Installs, changes or removes fort-offsite's rest-server on this machine, in one transaction:
 # whatever happens, afterwards either the new release runs or the previous one does.
 #
-# It arrives on standard input, below a block of variables that peer/script.ts writes:
-#   project, data_dir, image, listen_address, listen_ipv6, local_address, port, uid,
-#   max_size_kib, compose_b64, htpasswd_b64
+# It arrives on standard input, below the variables that peer/script.ts writes, and common.sh.
 # It prints no secret, and takes none from its arguments.
 #
 #   $data_dir/repositories   the data. Nothing here ever removes it.
 #   $data_dir/server         compose.yaml, auth/htpasswd: the release that runs;
 #                            project: whose it is, without which nothing here is touched
+#                            footprint: what was put in place; repaired: the last repair's name
 #   $data_dir/server/previous   the release before, while `pending` marks a change under way
 #   $data_dir/server/next    the release being put together
 
-set -eu
-umask 077
-PATH="$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/snap/bin"
-
-server=$data_dir/server
-repositories=$data_dir/repositories
 health_timeout=60
-
-# A connection that breaks must not end a roll-back at the next line that is printed.
-trap '' PIPE
-say() { printf '%s\n' "$*" || :; }
-die() {
-  say "fort-offsite: $*" >&2
-  exit 1
-}
 
 compose() { docker compose --project-name "$project" --file "$server/compose.yaml" "$@"; }
 
@@ -37,20 +22,6 @@ at_least() {
   case $have_major$have_minor in '' | *[!0-9]*) return 1 ;; esac
   [ "$have_major" -gt "$want_major" ] ||
     { [ "$have_major" -eq "$want_major" ] && [ "$have_minor" -ge "$want_minor" ]; }
-}
-
-has_address() {
-  case $listen_address in
-  0.0.0.0 | :: | 127.*) return 0 ;;
-  esac
-  if [ -n "$listen_ipv6" ]; then
-    grep -q "^$listen_ipv6 " /proc/net/if_inet6 2>/dev/null
-  else
-    awk -v want="$listen_address" '
-      $1 == "|--" { seen = $2 }
-      /32 host LOCAL/ && seen == want { found = 1 }
-      END { exit !found }' /proc/net/fib_trie
-  fi
 }
 
 # The directory itself, or the nearest one above it that exists.
@@ -68,14 +39,30 @@ esac
 
 # What is in $data_dir already must be ours: a directory is easily mistyped.
 check_owner() {
-  if [ -f "$server/project" ]; then
-    owner=$(cat "$server/project")
-    [ "$owner" = "$project" ] ||
-      problem "dataDir: $data_dir belongs to the server $owner. If that one was renamed, take it out of the config, run pulumi up, and add it under its new name: the data stays. Otherwise choose another targets.<name>.dataDir"
+  owner=$(cat "$server/project" 2>/dev/null) || owner=
+  if [ "$owner" = "$project" ] || is_ours; then
+    return 0
+  elif [ -n "$owner" ]; then
+    problem "dataDir: $data_dir belongs to the server $owner. If that one was renamed, take it out of the config, run pulumi up, and add it under its new name: the data stays. Otherwise choose another targets.<name>.dataDir"
   elif [ -n "$(ls -A "$server" 2>/dev/null)" ]; then
     problem "dataDir: $server has files that are not fort-offsite's. Choose another targets.<name>.dataDir"
   elif [ -n "$(ls -A "$repositories" 2>/dev/null)" ] && [ "$(stat -c %u "$repositories/")" != "$uid" ]; then
     problem "dataDir: $repositories has files of another user. Choose another targets.<name>.dataDir, or hand it over with: chown -R $uid:$uid $repositories"
+  fi
+}
+
+# The peer's owner may have filled the disk since the limit was set: what runs there may go on.
+check_disk() {
+  free_kib=$(df -Pk "$(existing_parent "$repositories")" | awk 'NR == 2 { print $4 }')
+  used_kib=0
+  [ ! -d "$repositories" ] || used_kib=$(du -sk "$repositories/" | awk '{ print $1 }')
+  if [ $((free_kib + used_kib)) -lt "$max_size_kib" ]; then
+    lack="disk: $data_dir has room for $(((free_kib + used_kib) / 1048576)) GiB, and maxSizeGiB asks for $(((max_size_kib + 1048575) / 1048576)). Free some space, or lower targets.<name>.maxSizeGiB"
+    if [ -n "$repair" ] || grep -q "^ *- --max-size=$max_size\$" "$server/compose.yaml" 2>/dev/null; then
+      say "$lack"
+    else
+      problem "$lack"
+    fi
   fi
 }
 
@@ -101,19 +88,14 @@ preflight() {
       problem "docker compose: is $plugin, must be 2.17 or newer"
     fi
   fi
-  for tool in awk base64 cmp df du flock grep sync; do
+  for tool in awk base64 cmp df du flock grep sha256sum sync timeout; do
     command -v "$tool" >/dev/null 2>&1 || problem "$tool: is not installed"
   done
   check_owner
   if ! has_address; then
     problem "listen: this machine has no address $listen_address. Bring the tunnel up, or correct targets.<name>.listen"
   fi
-  free_kib=$(df -Pk "$(existing_parent "$repositories")" | awk 'NR == 2 { print $4 }')
-  used_kib=0
-  [ ! -d "$repositories" ] || used_kib=$(du -sk "$repositories/" | awk '{ print $1 }')
-  if [ $((free_kib + used_kib)) -lt "$max_size_kib" ]; then
-    problem "disk: $data_dir has room for $(((free_kib + used_kib) / 1048576)) GiB, and maxSizeGiB asks for $(((max_size_kib + 1048575) / 1048576)). Free some space, or lower targets.<name>.maxSizeGiB"
-  fi
+  check_disk
   [ -z "$problems" ] || die "this machine is not ready, nothing was changed:$problems"
 }
 
@@ -122,10 +104,21 @@ preflight() {
 claim() {
   [ -d "$data_dir" ] || (umask 022 && mkdir -p "$data_dir")
   mkdir -p "$server"
-  [ ! -f "$server/project" ] || return 0
+  [ "$(cat "$server/project" 2>/dev/null)" != "$project" ] || return 0
   mark=$(mktemp "$data_dir/.fort-offsite.XXXXXX")
   printf '%s' "$project" >"$mark"
-  mv -f "$mark" "$server/project"
+  clear_way
+  mv -fT "$mark" "$server/project"
+}
+
+# What stands where one of our own files must be, and is a link or of another kind.
+clear_way() {
+  for file in project compose.yaml auth/htpasswd; do
+    if [ -d "$server/$file" ] && [ ! -L "$server/$file" ]; then rm -rf "${server:?}/$file"; fi
+  done
+  if [ -L "$server/auth" ] || { [ -e "$server/auth" ] && [ ! -d "$server/auth" ]; }; then
+    rm -f "$server/auth"
+  fi
 }
 
 # One transaction at a time on this machine and target.
@@ -138,16 +131,25 @@ lock() {
 put() {
   cp -p "$1" "$2.new"
   sync -f "$2.new" 2>/dev/null || sync
-  mv -f "$2.new" "$2"
+  mv -fT "$2.new" "$2"
 }
 
 # What the container reads belongs to it; what it may not read stays root's.
 own() {
+  chown 0:0 "$server" "$server/compose.yaml" "$server/project"
   chown "$uid:$uid" "$server/auth" "$server/auth/htpasswd"
   chmod 0500 "$server/auth"
   chmod 0400 "$server/auth/htpasswd"
-  chmod 0600 "$server/compose.yaml"
+  chmod 0600 "$server/compose.yaml" "$server/project"
   chmod 0711 "$server"
+  chmod o-w "$data_dir/"
+}
+
+# For the next look: what is in place, and which repair this was.
+note() {
+  footprint >"$server/footprint.new" && mv -fT "$server/footprint.new" "$server/footprint"
+  [ -z "$repair" ] ||
+    { printf '%s' "$repair" >"$server/repaired.new" && mv -fT "$server/repaired.new" "$server/repaired"; }
 }
 
 stage() {
@@ -169,17 +171,33 @@ make_repositories() {
   # Its content is the server's own already: preflight sees to it.
   chown "$uid:$uid" "$repositories/"
   chmod 0700 "$repositories/"
+  # What somebody else put there, or put back, is of no use to the server as long as it is theirs.
+  [ -n "$repair" ] || return 0
+  find "$repositories/" -mindepth 1 ! -uid "$uid" -exec chown -h "$uid:$uid" {} +
+  find "$repositories/" -mindepth 1 -type d ! -perm -0700 -exec chmod u+rwx {} +
+  find "$repositories/" -mindepth 1 -type f ! -perm -0400 -exec chmod u+r {} +
 }
 
+# What was put here by us is a release to go back to. What was changed by hand is none: the new file
+# takes its place.
 remember() {
   rm -rf "$server/previous"
   mkdir "$server/previous"
-  if [ -f "$server/compose.yaml" ] && [ -f "$server/auth/htpasswd" ]; then
-    put "$server/compose.yaml" "$server/previous/compose.yaml"
-    put "$server/auth/htpasswd" "$server/previous/htpasswd"
+  if [ -n "$repair" ]; then
+    is_trusted compose compose.yaml || put "$server/next/compose.yaml" "$server/previous/compose.yaml"
+    is_trusted htpasswd auth/htpasswd || put "$server/next/htpasswd" "$server/previous/htpasswd"
+  fi
+  if [ -n "$repair" ] || { [ -f "$server/compose.yaml" ] && [ -f "$server/auth/htpasswd" ]; }; then
+    [ -f "$server/previous/compose.yaml" ] || put "$server/compose.yaml" "$server/previous/compose.yaml"
+    [ -f "$server/previous/htpasswd" ] || put "$server/auth/htpasswd" "$server/previous/htpasswd"
   fi
   sync
   : >"$server/pending"
+}
+
+# is_trusted NAME FILE: whether a file is as we left it.
+is_trusted() {
+  [ -f "$server/$2" ] && grep -qxF "sha256.$1 $(sha256 "$server/$2")" "$server/footprint" 2>/dev/null
 }
 
 container() { compose ps --quiet --all rest-server 2>/dev/null | head -n 1; }
@@ -189,6 +207,35 @@ is_healthy() {
   [ -n "$id" ] && [ "$(docker inspect --format '{{.State.Health.Status}}' "$id" 2>/dev/null)" = healthy ]
 }
 
+# Removes every container of the server, in whatever state; of others those that are in its way.
+clear_containers() {
+  for id in $(containers) $(impostors); do
+    docker unpause "$id" >/dev/null 2>&1 || :
+    docker stop --time 20 "$id" >/dev/null 2>&1 || :
+    docker rm --force "$id" >/dev/null
+  done
+}
+
+# Nobody else may write to the backups: somebody else's container is stopped, and stays on the disk.
+# A door of prune's is left until its time is over.
+clear_others() {
+  now=$(date +%s)
+  for id in $(doors); do
+    until=$(docker inspect --format '{{index .Config.Labels "fort-offsite.door.until"}}' "$id")
+    case $until in '' | *[!0-9]*) until=0 ;; esac
+    [ "$until" -ge "$now" ] || docker rm --force "$id" >/dev/null
+  done
+  doors=$(doors)
+  for id in $(docker ps --quiet --no-trunc); do
+    case $doors in *"$id"*) continue ;; esac
+    docker inspect --format '{{range .Mounts}}{{if .RW}}{{println .Source}}{{end}}{{end}}' "$id" |
+      grep -q -e "^$data_dir\$" -e "^$data_dir/" || continue
+    say "Stopping the container $(docker inspect --format '{{.Name}}' "$id"), which is not fort-offsite's and may write to $data_dir"
+    docker update --restart=no "$id" >/dev/null 2>&1 || :
+    docker stop "$id" >/dev/null
+  done
+}
+
 start() {
   compose up --detach --wait --wait-timeout "$health_timeout" --remove-orphans --quiet-pull \
     </dev/null >"$server/compose.log" 2>&1 && return 0
@@ -196,19 +243,12 @@ start() {
   return 1
 }
 
-# Sends a request without a body and prints the status code.
-#   request METHOD PATH [AUTHORIZATION]
-request() {
-  printf '%s %s HTTP/1.0\r\n%s\r\n' "$1" "$2" "${3:+Authorization: $3
-}" | docker exec -i "$(container)" nc -w 5 "$local_address" "$port" | awk 'NR == 1 { print $2 }'
-}
-
 # What must be refused is refused: nobody's request, and a stranger's.
 prove() {
-  stranger="Basic $(printf 'nobody:%s' "$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')" | base64 | tr -d '\n')"
+  stranger=$(stranger)
   for check in 'GET / ' 'GET /config ' 'DELETE /config ' "GET /config $stranger" "POST /?create=true $stranger"; do
     method=${check%% *} rest=${check#* } path=${rest%% *} authorization=${rest#* }
-    code=$(request "$method" "$path" "$authorization") || code=none
+    code=$(request "$(container)" "$method" "$path" "$authorization") || code=none
     if [ "$code" != 401 ]; then
       say "The server answered ${code:-nothing} to $method $path from a stranger, must be 401" >&2
       return 1
@@ -262,6 +302,7 @@ roll_back() {
     rm -rf "$server/compose.yaml" "$server/auth"
     say 'There was no release before, so none is running now' >&2
   fi
+  footprint >"$server/footprint" 2>/dev/null || rm -f "$server/footprint"
   rm -f "$server/pending"
 }
 
@@ -269,7 +310,7 @@ put_back() {
   # A roll-back that was killed may have put it back already, and mv refuses a file's other name.
   [ ! "$1" -ef "$2" ] || return 0
   ln -f "$1" "$2.new"
-  mv -f "$2.new" "$2"
+  mv -fT "$2.new" "$2"
 }
 
 fail() {
@@ -281,20 +322,29 @@ fail() {
   exit 1
 }
 
+# install [REPAIR]: with the name of a repair that was not made yet, the container is made anew,
+# whatever the files and compose say.
 install() {
+  repair=${1-}
+  [ "$repair" != "$(cat "$server/repaired" 2>/dev/null)" ] || repair=
   preflight
   claim
   lock
   # An installation that was killed half-way left its mark: first back to the release before.
-  [ ! -f "$server/pending" ] || { say 'An earlier installation did not end' && roll_back; }
+  [ ! -e "$server/pending" ] || { say 'An earlier installation did not end' && roll_back; }
+  clear_way
   stage
   make_repositories
   change=none
   cmp -s "$server/next/htpasswd" "$server/auth/htpasswd" || change=credentials
   cmp -s "$server/next/compose.yaml" "$server/compose.yaml" || change=release
+  [ -z "$repair" ] || change=repair
   if [ "$change" = none ] && is_healthy; then
     own
+    # It may have loaded a file that was edited and put back.
+    reload || die 'the running server does not take its credentials over'
     prove || die 'the running server does not refuse strangers'
+    note
     rm -rf "$server/next"
     say "Nothing to change: the server on $listen_address port $port is as it should be"
     return 0
@@ -303,6 +353,21 @@ install() {
   remember
   trap 'fail "it was interrupted"' HUP INT TERM
   trap 'fail "see above"' EXIT
+  put_in_place
+  rm -f "$server/pending"
+  trap - EXIT HUP INT TERM
+  rm -rf "$server/next"
+  case $change in
+  credentials) say 'The server has taken the new credentials over without a restart' ;;
+  *) say "The server is up on $listen_address port $port" ;;
+  esac
+}
+
+put_in_place() {
+  if [ "$change" = repair ]; then
+    clear_containers
+    clear_others
+  fi
   put "$server/next/htpasswd" "$server/auth/htpasswd"
   put "$server/next/compose.yaml" "$server/compose.yaml"
   own
@@ -314,19 +379,14 @@ install() {
     reload || fail 'the credentials were not taken over'
   fi
   prove || fail 'the server lets strangers in'
-  rm -f "$server/pending"
-  trap - EXIT HUP INT TERM
-  rm -rf "$server/next"
-  case $change in
-  credentials) say 'The server has taken the new credentials over without a restart' ;;
-  *) say "The server is up on $listen_address port $port" ;;
-  esac
+  note || fail 'its footprint could not be written'
 }
 
 remove() {
   mkdir -p "$server"
   lock
   # By the project's name alone: the container goes whatever became of its files.
+  clear_containers
   docker compose --project-name "$project" down --timeout 20 >"$server/compose.log" 2>&1 || {
     sed 's/^/  /' "$server/compose.log" >&2
     die 'the server could not be stopped'
@@ -341,8 +401,8 @@ remove() {
   say "The server is stopped. The backups are untouched in $repositories on this machine"
 }
 
-case ${1-} in
-install) install </dev/null ;;
-remove) remove </dev/null ;;
-*) die "got \"${1-}\", must be install or remove" ;;
+case ${1-}:${2-} in
+install: | install:repair-*) install "${2-}" </dev/null ;;
+remove:) remove </dev/null ;;
+*) die "got \"$*\", must be install, install repair-<name> or remove" ;;
 esac

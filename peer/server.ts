@@ -1,0 +1,67 @@
+/** From a stack's settings to the server that shall be on a peer, and the way to that peer. */
+import { parseListen } from "../config/rules.ts";
+import type { HostConfig, RestServerTargetConfig } from "../config/stack.ts";
+import { jointGeneration } from "../credentials/derive.ts";
+import { htpasswdFile } from "../credentials/htpasswd.ts";
+import type { PeerServer } from "./script.ts";
+import type { SshConnection } from "./ssh.ts";
+
+/** What a stack says of a peer's server. */
+export interface PeerSettings {
+  readonly stack: string;
+  /** The target's name. */
+  readonly name: string;
+  readonly target: RestServerTargetConfig;
+  readonly hosts: Readonly<Record<string, HostConfig>>;
+  /** The seed of all derived credentials. Secret. */
+  readonly seed: string;
+}
+
+/** The compose project's name of a target's server. */
+export function projectName(stack: string, target: string): string {
+  return `fort-offsite-${stack}-${target}`.toLowerCase().replaceAll(/[^a-z0-9_-]/g, "-");
+}
+
+/** By the list of hosts: a thousand lines of bcrypt take seconds, and a run asks for them twice. */
+const made = new WeakMap<object, Map<string, PeerServer>>();
+
+/**
+ * The server as it shall be. It holds no password, only what verifies them.
+ *
+ * @throws RangeError when `listen` is no address and port, which a checked config cannot lead to.
+ */
+export function peerServer(settings: PeerSettings): PeerServer {
+  const { stack, name, target, hosts, seed } = settings;
+  const key = JSON.stringify([stack, name, target, seed]);
+  const known = made.get(hosts) ?? new Map<string, PeerServer>();
+  made.set(hosts, known);
+  const server = known.get(key) ?? newServer(settings);
+  known.set(key, server);
+  return server;
+}
+
+function newServer({ stack, name, target, hosts, seed }: PeerSettings): PeerServer {
+  const listen = parseListen(target.listen);
+  if (listen === undefined) throw new RangeError(`"${target.listen}" is no address and port`);
+  const users = Object.entries(hosts).map(([host, { generation }]) => ({
+    owner: { at: "target", target: name, host } as const,
+    generation: jointGeneration(generation, target.generation),
+  }));
+  return {
+    project: projectName(stack, name),
+    dataDir: target.dataDir,
+    image: target.image,
+    listen,
+    maxSizeGiB: target.maxSizeGiB,
+    htpasswd: htpasswdFile(seed, users),
+  };
+}
+
+/** How the operator reaches a peer. */
+export function peerConnection(
+  { ssh }: RestServerTargetConfig,
+  privateKey: string | undefined,
+): SshConnection {
+  const { host, port, user, hostKey } = ssh;
+  return { host, port, user, hostKey, privateKey };
+}
