@@ -115,6 +115,9 @@ export class Inputs {
     ));
   }
 
+  /** The hub's credentials as they are on the disk by now. */
+  readonly renewCredentials = (): HubCredentials => readCredentials(this.#credentialsFile ?? "");
+
   /**
    * For commands to which a host without a repository is nothing unusual: a folder that is not
    * mounted must not look like many of these.
@@ -143,6 +146,7 @@ export class Inputs {
     return targetFromManifest(name, {
       manifest: this.manifest,
       credentials: this.credentials(),
+      renew: this.renewCredentials,
       repositories: this.repositories,
       rcloneConfig: this.rcloneConfig,
       rclone: this.rclone,

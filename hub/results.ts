@@ -10,6 +10,28 @@ import { writeStateFile } from "./state-file.ts";
 
 const time = z.iso.datetime();
 
+const credentialAge = z.enum(["current", "next", "previous"]);
+
+const acceptance = {
+  /** That credential's generation, where it is known. */
+  generation: z.int().nullish(),
+  /** When the target last accepted it. */
+  accepted: time.nullish(),
+};
+
+/** What a cloud said of one of the hub's keys. */
+const keySchema = z.object({
+  /** What it is for: `current` and `next` for the mirror, `restore`, `monitor`. */
+  role: z.enum(["current", "next", "restore", "monitor"]),
+  generation: z.int(),
+  accepted: z.boolean(),
+  /** When it ends by itself; null where it does not, or where that is not known. */
+  expires: time.nullable(),
+});
+
+/** One of the hub's keys at a cloud target. */
+export type KeyFacts = z.infer<typeof keySchema>;
+
 const factsSchemas = {
   mirror: z.object({
     /** Files sent, and their sizes together. */
@@ -21,9 +43,8 @@ const factsSchemas = {
     snapshots: z.number(),
     /** Files hidden at the target because the hub had removed them. */
     hidden: z.number(),
-    credential: z.enum(["current", "next", "previous"]).nullable(),
-    /** That credential's generation, where it is known. */
-    generation: z.int().nullish(),
+    credential: credentialAge.nullable(),
+    ...acceptance,
   }),
   verify: z.object({
     files: z.number(),
@@ -38,6 +59,11 @@ const factsSchemas = {
     waiting: z.number().optional(),
     /** The target was proven to hold all that the hub had held then; null where it was not. */
     freshAsOf: time.nullish(),
+    /** The credential that the target accepted, where it accepted one. */
+    credential: credentialAge.nullish(),
+    ...acceptance,
+    /** For a cloud target as a whole: the hub's keys there. */
+    keys: z.array(keySchema).optional(),
   }),
   prune: z.object({ kept: z.number(), removed: z.number(), suspicious: z.number() }),
   drill: z.object({

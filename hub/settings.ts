@@ -103,5 +103,11 @@ export const settingsSchema = z
   .describe("Settings of offsite-hub.");
 
 export type Settings = z.infer<typeof settingsSchema>;
+
+/** The file with the password of a host's repository, where one is named. */
+export function passwordFileOf(files: Settings["passwordFiles"], host: string): string | undefined {
+  // A host may be called "constructor".
+  return Object.hasOwn(files, host) ? files[host] : undefined;
+}
 export type Retention = z.infer<typeof retentionSchema>;
 export type Check = z.infer<typeof checkSchema>;

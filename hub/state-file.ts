@@ -1,5 +1,6 @@
-import { mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
+import { replaceFile } from "./replace-file.ts";
 
 /**
  * Replaces a JSON file of the agent's state, in one step: who reads it, or a run that is killed,
@@ -10,6 +11,5 @@ import { dirname } from "node:path";
  */
 export function writeStateFile(path: string, value: unknown, flush = false): void {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  writeFileSync(`${path}.new`, JSON.stringify(value), { mode: 0o600, flush });
-  renameSync(`${path}.new`, path);
+  replaceFile(path, JSON.stringify(value), { mode: 0o600, flush });
 }

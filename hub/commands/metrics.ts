@@ -3,7 +3,7 @@ import { Command } from "commander";
 import { messageOf } from "../errors.ts";
 import { counted } from "../format.ts";
 import { metricsOf } from "../metrics/metrics.ts";
-import { replaceFile } from "../metrics/write.ts";
+import { replaceFile } from "../replace-file.ts";
 import { Inputs, type CommonOptions } from "../options.ts";
 import { Output } from "../output.ts";
 import { statusOf } from "./status.ts";

@@ -48,7 +48,8 @@ async function run(targets: string[], options: Options): Promise<void> {
   const inputs = new Inputs(options, output);
   const credentials = inputs.credentials();
   const { manifest, settings, repositories, state, patience, rclone, rcloneConfig } = inputs;
-  const reach = { manifest, credentials, repositories, rclone, rcloneConfig };
+  const renew = inputs.renewCredentials;
+  const reach = { manifest, credentials, renew, repositories, rclone, rcloneConfig };
   const names = pick("target", targets, Object.keys(manifest.targets));
   const hosts = pick("host", options.host ?? [], Object.keys(manifest.hosts));
   inputs.requireRepositories();

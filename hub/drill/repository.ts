@@ -2,6 +2,7 @@ import type { Inputs } from "../options.ts";
 import { readPassword, runRestic, type ResticResult } from "../restic.ts";
 import { StopError, type CredentialAge } from "../targets/target.ts";
 import { DrillError } from "./report.ts";
+import { passwordFileOf } from "../settings.ts";
 
 /** One way to be let in: environment variables for restic. */
 export interface Entrance {
@@ -59,20 +60,29 @@ export class ReadOnlyRepository {
     onLine?: (line: string) => void,
     signal?: AbortSignal,
   ): Promise<ResticResult> {
-    const tries = this.#accepted === undefined ? this.#entrances : [this.#accepted];
+    const accepted = this.#accepted;
+    const others = this.#entrances.filter((entrance) => entrance !== accepted);
     const refused: string[] = [];
-    for (const entrance of tries) {
+    let lines = 0;
+    // The one that was accepted last first; the target may have changed over since.
+    for (const entrance of accepted === undefined ? others : [accepted, ...others]) {
       const result = await runRestic({
         program: this.#restic,
         repository: this.url,
         password: this.password,
         args: [...this.#options, "--no-lock", "--cache-dir", this.#cache, "--json", ...args],
         env: entrance.env,
-        ...(onLine !== undefined && { onLine }),
+        ...(onLine !== undefined && {
+          onLine: (line: string) => {
+            lines += 1;
+            onLine(line);
+          },
+        }),
         ...(signal !== undefined && { signal }),
       });
-      if (!isRefusal(result)) {
-        this.#accepted ??= entrance;
+      // What has been told cannot be told again: then it is a failure like any other.
+      if (!isRefusal(result) || lines > 0) {
+        this.#accepted = entrance;
         return result;
       }
       refused.push(entrance.age);
@@ -167,7 +177,7 @@ function rcloneOptions(program: string): string[] {
 }
 
 function passwordOf(inputs: Inputs, host: string): string {
-  const file = inputs.settings.passwordFiles[host];
+  const file = passwordFileOf(inputs.settings.passwordFiles, host);
   if (file !== undefined) return readPassword(file);
   throw new DrillError(
     `no password for its repository: name a file under passwordFiles."${host}" in the settings`,

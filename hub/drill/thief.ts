@@ -47,6 +47,8 @@ interface Stage {
   readonly config: string;
   /** The target's folder of canaries, below a remote. */
   readonly path: string;
+  /** The generation of the current remote's key. */
+  readonly generation: number;
   readonly remotes: Readonly<Record<"current" | "next" | "restore", string>>;
 }
 
@@ -102,6 +104,7 @@ function stageAt(inputs: Inputs, target: string, scratch: Scratch, report: Thief
     program: inputs.rclone,
     config: inputs.rcloneConfig,
     path: place.path === "" ? CANARY : `${place.path}/${CANARY}`,
+    generation: credential.generation,
     remotes: credential.remotes,
   };
 }
@@ -164,6 +167,7 @@ function targetOf(stage: Stage, folder: string): RcloneTarget {
   return new RcloneTarget({
     name: stage.report.target,
     path: stage.path,
+    generation: stage.generation,
     remotes: [
       { age: "current", remote: stage.remotes.current },
       { age: "next", remote: stage.remotes.next },
@@ -228,7 +232,7 @@ async function steal(
   if (gone.size === 0) throw new DrillError(`cannot hide a file: ${reason ?? "it is not listed"}`);
   const loot = stage.scratch.folder("loot");
   writeFileSync(loot, randomBytes(overwritten.size));
-  const remote = hub.credential() === "next" ? stage.remotes.next : stage.remotes.current;
+  const remote = hub.credential()?.age === "next" ? stage.remotes.next : stage.remotes.current;
   const to = `${remote}:${stage.path}/${stage.name}/${pathOf(overwritten.kind, overwritten.name)}`;
   await rclone(stage, "copyto", "--ignore-times", loot, to);
 }

@@ -11,6 +11,7 @@ import type {
   StatusReport,
   TargetStatus,
 } from "../status/report.ts";
+import { GENERATION_OFFSETS } from "../targets/target.ts";
 
 /** One value with its labels. */
 export interface Sample {
@@ -163,7 +164,32 @@ export const FAMILIES: readonly Family[] = [
   ofPlace(
     "credential_offset",
     "That credential among those that the hub holds: 0 current, 1 next (the hub owes a deployment), -1 previous (the target does).",
-    ({ credential }) => (credential === null ? null : OFFSETS[credential.age]),
+    ({ credential }) => (credential === null ? null : GENERATION_OFFSETS[credential.age]),
+  ),
+  ofPlace(
+    "credential_last_used_timestamp_seconds",
+    "When the target last accepted that credential.",
+    ({ credential }) => credential?.lastUsed,
+  ),
+  family(
+    "deployment_owed",
+    "Whether the hub, or the target, must be deployed before the next rotation.",
+    ["target", "by"],
+    ({ targets }) =>
+      Object.entries(targets).flatMap(([target, { hosts }]) =>
+        (["hub", "target"] as const).map(
+          (by) => [{ target, by }, isOwed(by, Object.values(hosts))] as const,
+        ),
+      ),
+  ),
+  family(
+    "key_expiry_timestamp_seconds",
+    "When the hub's key at a cloud target ends by itself; keys without an end have no series.",
+    ["target", "key"],
+    ({ targets }) =>
+      Object.entries(targets).flatMap(([target, { keys }]) =>
+        keys.map(({ role, expires }) => [{ target, key: role }, expires] as const),
+      ),
   ),
   ...runs("mirror", "mirror", ["target", "host"], places("mirror")),
   ofPlace(
@@ -203,7 +229,11 @@ const OUTCOMES: readonly BackupOutcome[] = [
   "unknown",
 ];
 
-const OFFSETS = { previous: -1, current: 0, next: 1 } as const;
+/** Null where nothing is known. */
+function isOwed(by: "hub" | "target", all: readonly HostAtTarget[]): boolean | null {
+  const ages = all.flatMap(({ credential }) => (credential === null ? [] : [credential.age]));
+  return ages.length === 0 ? null : ages.includes(by === "hub" ? "next" : "previous");
+}
 
 type Labelled<Part> = readonly [labels: Readonly<Record<string, string>>, part: Part];
 

@@ -7,6 +7,7 @@ import type { Snapshot } from "../prune/snapshot.ts";
 import { ownerOf, readPassword } from "../restic.ts";
 import { migrateHost, type HostMigrateReport } from "./migrate-host.ts";
 import { openSource } from "./source.ts";
+import { passwordFileOf } from "../settings.ts";
 
 /** What is migrated, and how. */
 export interface MigrateOptions {
@@ -90,7 +91,7 @@ function newReport(snapshots: number): HostMigrateReport {
 }
 
 function ownPassword(host: string, options: MigrateOptions): string {
-  const file = options.passwordFiles[host];
+  const file = passwordFileOf(options.passwordFiles, host);
   if (file !== undefined) return readPassword(file);
   throw new UsageError(
     `no password is known: give a file with one in the settings, as passwordFiles.${host}`,

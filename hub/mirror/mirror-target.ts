@@ -180,7 +180,10 @@ class TargetMirror {
     const done = this.#of(host);
     this.#finished.add(host);
     this.#locks.release(host);
-    done.credential = this.#target.credential(host) ?? null;
+    const accepted = this.#target.credential(host);
+    done.credential = accepted?.age ?? null;
+    done.generation = accepted?.generation ?? null;
+    done.accepted = accepted?.at.toISOString() ?? null;
     const { dryRun, state } = this.#options;
     if (!dryRun) tryToRecord(state, this.#target.name, host, this.#started, done);
     const errors = done.errors.filter((error) => !this.report.errors.includes(error));

@@ -15,14 +15,18 @@ export function tryToRecord(
   report: HostReport,
 ): void {
   if (report.outcome === "absent" || report.outcome === "planned") return;
-  const { files, bytes, waitingFiles, waitingBytes, snapshots, hidden, credential } = report;
+  const { files, bytes, waitingFiles, waitingBytes, snapshots, hidden } = report;
+  const { credential, generation, accepted } = report;
   try {
     recordResult(state, "mirror", target, host, {
       started: started.toISOString(),
       seconds: (Date.now() - started.getTime()) / 1000,
       outcome: report.outcome === "complete" && report.verified ? "ok" : "failed",
       errors: [...report.errors, ...report.asks],
-      facts: { files, bytes, waitingFiles, waitingBytes, snapshots, hidden, credential },
+      facts: {
+        ...{ files, bytes, waitingFiles, waitingBytes, snapshots, hidden },
+        ...{ credential, generation, accepted },
+      },
     });
   } catch (error) {
     report.errors.push(`cannot write down the result: ${messageOf(error)}`);

@@ -32,6 +32,9 @@ export interface HostReport {
   seconds: number;
   /** The credential that the target accepted, or null where it accepted none. */
   credential: CredentialAge | null;
+  /** That credential's generation, and when it was last accepted, ISO 8601; null where none was. */
+  generation: number | null;
+  accepted: string | null;
   /** One line each; not empty where the run failed for this host. */
   errors: string[];
   /** What was not done without the operator's word, one line each, with the option that gives it. */
@@ -74,6 +77,8 @@ export function newHostReport(): HostReport {
     hidden: 0,
     seconds: 0,
     credential: null,
+    generation: null,
+    accepted: null,
     errors: [],
     asks: [],
     notices: [],

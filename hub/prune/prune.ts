@@ -5,6 +5,7 @@ import { AT_HUB, recordResult } from "../results.ts";
 import { snapshotNames } from "./plan.ts";
 import { pruneHost, type HostPruneOptions } from "./prune-host.ts";
 import { newHostReport, type HostPruneReport, type PruneReport } from "./report.ts";
+import { passwordFileOf } from "../settings.ts";
 
 /** What is pruned, and how. */
 export interface PruneOptions extends Omit<
@@ -29,7 +30,7 @@ export async function prune(options: PruneOptions): Promise<PruneReport> {
     hosts[host] = report;
     try {
       const directory = resolve(options.repositoryOf(host));
-      const passwordFile = options.passwordFiles[host];
+      const passwordFile = passwordFileOf(options.passwordFiles, host);
       const trust = options.trust.get(host) ?? [];
       await pruneHost(host, { ...options, directory, passwordFile, trust }, report);
     } catch (error) {

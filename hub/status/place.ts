@@ -1,7 +1,7 @@
 import type { HubCredentials } from "../../config/manifest.ts";
 import type { Arrivals } from "../mirror/shrinkage.ts";
 import type { Result, Run } from "../results.ts";
-import { owedDeployment } from "../targets/target.ts";
+import { GENERATION_OFFSETS, owedDeployment } from "../targets/target.ts";
 import { age, when, type Findings } from "./findings.ts";
 import { judgeRun, runStatus } from "./host.ts";
 import type { CredentialStatus, HostAtTarget, Thresholds } from "./report.ts";
@@ -134,25 +134,34 @@ function end(run: Run<"mirror">): number {
   return begin(run) + run.seconds * 1000;
 }
 
+/** The credential that a mirror or a verify used last. */
 function credentialOf(evidence: PlaceEvidence): CredentialStatus | null {
-  const { mirror } = evidence.memory;
-  const run = [mirror?.last, mirror?.lastSuccess].find((each) => each?.facts.credential);
-  const used = run?.facts.credential;
-  if (!used) return null;
-  return { age: used, generation: run.facts.generation ?? fromFile(evidence, used) };
+  const { mirror, verify } = evidence.memory;
+  const uses = [mirror?.last, mirror?.lastSuccess, verify?.last, verify?.lastSuccess].flatMap(
+    (run) => {
+      if (!run?.facts.credential) return [];
+      const { credential: used, generation, accepted } = run.facts;
+      return [{ used, generation, accepted, time: Date.parse(accepted ?? run.started) }];
+    },
+  );
+  const [last] = uses.sort((a, b) => b.time - a.time);
+  if (last === undefined) return null;
+  return {
+    age: last.used,
+    generation: last.generation ?? fromFile(evidence, last.used),
+    lastUsed: last.accepted ?? null,
+  };
 }
-
-const OFFSETS = { previous: -1, current: 0, next: 1 } as const;
 
 /** Where the mirror did not note it: what the credentials that the hub now has make likely. */
 function fromFile(
   { target, user, credentials }: PlaceEvidence,
-  used: keyof typeof OFFSETS,
+  used: keyof typeof GENERATION_OFFSETS,
 ): number | null {
   const credential = credentials?.targets[target];
   const generation =
     credential?.type === "rest-server"
       ? credential.users[user]?.generation
       : credential?.generation;
-  return generation === undefined ? null : generation + OFFSETS[used];
+  return generation === undefined ? null : generation + GENERATION_OFFSETS[used];
 }

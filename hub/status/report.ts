@@ -3,7 +3,7 @@
  * changes only compatibly: properties may be added. Times are ISO 8601 in UTC, durations are
  * seconds, sizes are bytes.
  */
-import type { Facts, ResultKind } from "../results.ts";
+import type { Facts, KeyFacts, ResultKind } from "../results.ts";
 import type { CredentialAge } from "../targets/target.ts";
 
 /** The hub, its hosts and its targets, as the agent knows them without asking any target. */
@@ -118,6 +118,8 @@ export interface TargetStatus {
   readonly waitingBytes: number;
   /** What says most about a deployment that is owed: previous, then next, then current. */
   readonly credential: CredentialStatus | null;
+  /** The hub's keys to a cloud target; empty for others, and until a verify has looked. */
+  readonly keys: readonly KeyStatus[];
   /** The last verify of the target as a whole; each host has its own. */
   readonly verify: RunStatus<"verify"> | null;
   /** The last rehearsal of a thief at it (`drill --thief`). */
@@ -131,6 +133,19 @@ export interface CredentialStatus {
   readonly age: CredentialAge;
   /** Its generation; null where that is not known. */
   readonly generation: number | null;
+  /** When the target last accepted it; null where that is not known. */
+  readonly lastUsed: string | null;
+}
+
+/** One of the hub's keys at a cloud target, as the last verify found it. */
+export interface KeyStatus {
+  /** `current` and `next` are the mirror's. */
+  readonly role: KeyFacts["role"];
+  readonly generation: number;
+  /** Whether the service accepted it. */
+  readonly accepted: boolean;
+  /** When it ends by itself; null where it does not, or where that is not known. */
+  readonly expires: string | null;
 }
 
 /** What is known of one host at one target. */

@@ -9,7 +9,7 @@ import { messageOf, UsageError } from "../errors.ts";
 import { counted } from "../format.ts";
 import { pathOf } from "../repository/layout.ts";
 import { readPassword, runRestic } from "../restic.ts";
-import type { Settings } from "../settings.ts";
+import { passwordFileOf, type Settings } from "../settings.ts";
 
 const detailsSchema = z.object({
   /** The time that the client gave it: when the backup began. */
@@ -71,9 +71,7 @@ const cacheSchema = z.object({
 /** Asks restic about those snapshots that are not remembered yet. It changes no repository. */
 export async function snapshotDetails(options: DetailsOptions): Promise<Details> {
   const { host, ids, settings } = options;
-  const passwordFile = Object.hasOwn(settings.passwordFiles, host)
-    ? settings.passwordFiles[host]
-    : undefined;
+  const passwordFile = passwordFileOf(settings.passwordFiles, host);
   if (passwordFile === undefined) return { snapshots: new Map(), unreadable: new Set() };
   const path = join(options.state, "snapshot-details", `${host}.json`);
   const known = { snapshots: recall(path, ids), unreadable: new Set<string>() };

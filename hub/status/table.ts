@@ -64,7 +64,8 @@ function run(status: RunStatus | null): string {
 
 function credential({ credential: used }: HostAtTarget): string {
   if (used === null) return "-";
-  return used.generation === null ? used.age : `${used.age} (${used.generation})`;
+  const generation = used.generation === null ? "" : ` (${used.generation})`;
+  return `${used.age}${generation}${used.lastUsed === null ? "" : ` ${when(used.lastUsed)}`}`;
 }
 
 /** One host's snapshots, the newest first. */

@@ -2,10 +2,17 @@ import { join } from "node:path";
 import type { HubCredentials, Manifest } from "../../config/manifest.ts";
 import { recall } from "../mirror/shrinkage.ts";
 import { readResults, type Result, type ResultKind } from "../results.ts";
+import { keyEnd } from "../targets/key-end.ts";
 import type { Findings } from "./findings.ts";
 import { judgeRun, runStatus } from "./host.ts";
 import { judgePlace, type Memory } from "./place.ts";
-import type { CredentialStatus, HostAtTarget, TargetStatus, Thresholds } from "./report.ts";
+import type {
+  CredentialStatus,
+  HostAtTarget,
+  KeyStatus,
+  TargetStatus,
+  Thresholds,
+} from "./report.ts";
 import type { Scan } from "./scan.ts";
 
 /** Whom a result is for that concerns a target as a whole. */
@@ -71,10 +78,34 @@ export function judgeTarget(
     waitingFiles: places.reduce((sum, place) => sum + place.waitingFiles, 0),
     waitingBytes: places.reduce((sum, place) => sum + place.waitingBytes, 0),
     credential: worst(places.map((place) => place.credential)),
+    keys: keysOf(target, verify, evidence, problems, notices),
     verify: runStatus(verify),
     thief: runStatus(thief),
     hosts: Object.fromEntries(found.map(([{ host }, place]) => [host, place])),
   };
+}
+
+/** What the last verify found of the hub's keys, where the hub still has the same. */
+function keysOf(
+  target: string,
+  verify: Result<"verify"> | undefined,
+  { credentials, now }: TargetEvidence,
+  problems: Findings,
+  notices: Findings,
+): readonly KeyStatus[] {
+  const held = credentials?.targets[target];
+  const keys = (verify?.last.facts.keys ?? []).filter(
+    ({ role, generation }) =>
+      held?.type !== "b2" || generation === held.generation + (role === "next" ? 1 : 0),
+  );
+  for (const { role, expires } of keys) {
+    if (expires === null) continue;
+    const end = keyEnd(role, target, Date.parse(expires), now.getTime());
+    if (end !== undefined) {
+      (end.isOver ? problems : notices).add(target, "", `the hub's ${role} key ${end.message}`);
+    }
+  }
+  return keys;
 }
 
 function resultsOf<Kind extends ResultKind>(

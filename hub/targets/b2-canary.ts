@@ -13,6 +13,7 @@ import { messageOf } from "../errors.ts";
 import { B2Account, isRefusal } from "./b2-account.ts";
 import { bucketProblems } from "./b2-bucket.ts";
 import { b2Transport } from "./b2-transport.ts";
+import { keyEnd } from "./key-end.ts";
 import type { CanaryReport } from "./probe.ts";
 import { readRcloneConfig } from "./rclone-config.ts";
 
@@ -21,6 +22,10 @@ const SIZE = Buffer.byteLength(CONTENT);
 
 /** What is needed to try. */
 export interface B2CanaryOptions {
+  /** The target's name. */
+  readonly target: string;
+  /** The generation of the current keys. */
+  readonly generation: number;
   /** rclone.conf. */
   readonly config: string;
   readonly remotes: Extract<HubCredentials["targets"][string], { type: "b2" }>["remotes"];
@@ -50,6 +55,7 @@ export interface B2CanaryPlace {
 }
 
 interface Key extends B2CanaryKey {
+  readonly role: Role;
   readonly authorization: Authorization;
 }
 
@@ -66,7 +72,10 @@ export async function tryBucket(options: B2CanaryOptions): Promise<CanaryReport>
   const transport = b2Transport();
   try {
     const keys = await authorizeAll(options, transport, report);
-    for (const key of keys) judgeKey(key, options, report);
+    for (const key of keys) {
+      judgeKey(key, options, report);
+      judgeEnd(key, options, report);
+    }
     const sync = keys.find(({ purpose }) => purpose === "sync");
     if (sync !== undefined) await tryKeysOf(sync, keys, options, report);
   } catch (error) {
@@ -80,7 +89,7 @@ export async function tryBucket(options: B2CanaryOptions): Promise<CanaryReport>
 }
 
 async function authorizeAll(
-  { config, remotes }: B2CanaryOptions,
+  { config, remotes, generation }: B2CanaryOptions,
   transport: Transport,
   report: CanaryReport,
 ): Promise<Key[]> {
@@ -106,15 +115,35 @@ async function authorizeAll(
     const authorization = await account.authorize();
     const called = `the key of the remote "${remotes[role]}"`;
     if (authorization === undefined) refused.push(role);
-    else keys.push({ called, purpose: PURPOSES[role], account, authorization });
+    else keys.push({ called, role, purpose: PURPOSES[role], account, authorization });
+    (report.keys ??= []).push({
+      role,
+      generation: role === "next" ? generation + 1 : generation,
+      accepted: authorization !== undefined,
+      expires: endOf(authorization)?.toISOString() ?? null,
+    });
   }
   const canSync = keys.some(({ purpose }) => purpose === "sync");
   for (const role of refused) {
-    const line = `the key of the remote "${remotes[role]}" is refused: a deployment of the hub is owed`;
+    const line = `the key of the remote "${remotes[role]}" is refused: it was taken away, or has ended. Deploy the hub with the bundle that pulumi up wrote last`;
     if (PURPOSES[role] === "sync" && canSync) report.notices.push(line);
     else report.errors.push(line);
   }
   return keys;
+}
+
+/** When a key ends by itself; undefined where it does not. */
+function endOf(authorization: Authorization | undefined): Date | undefined {
+  const end = authorization?.applicationKeyExpirationTimestamp;
+  return end === undefined || end === null ? undefined : new Date(end);
+}
+
+/** A key that has an end must be replaced before. */
+function judgeEnd(key: Key, { target }: B2CanaryOptions, report: CanaryReport): void {
+  const end = endOf(key.authorization)?.getTime() ?? Infinity;
+  const found = keyEnd(key.role, target, end, Date.now());
+  if (found === undefined) return;
+  (found.isOver ? report.errors : report.notices).push(`${key.called} ${found.message}`);
 }
 
 /** A key must be able to do what it is for, in its bucket, and no more. */

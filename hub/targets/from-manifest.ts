@@ -1,4 +1,4 @@
-import type { HubCredentials, Manifest } from "../../config/manifest.ts";
+import type { HubCredentials, Manifest, PasswordTrio } from "../../config/manifest.ts";
 import { UsageError } from "../errors.ts";
 import { childrenOf } from "../locks.ts";
 import { RcloneTarget } from "./rclone.ts";
@@ -9,6 +9,8 @@ import type { Target } from "./target.ts";
 export interface TargetOptions {
   readonly manifest: Manifest;
   readonly credentials: HubCredentials;
+  /** Reads them again, for when a server accepts none of them any more. */
+  readonly renew?: () => HubCredentials;
   /** The hub's folder of repositories. */
   readonly repositories: string;
   /** The bundle's rclone.conf; needed where a target is reached through rclone. */
@@ -48,6 +50,7 @@ export function targetFromManifest(name: string, options: TargetOptions): Target
       maxBytes: target.maxSizeGiB * 1024 ** 3,
       repositories,
       users: new Map(users),
+      renew: (host) => renewed(name, host, options),
       uploadLimit: uploadLimitKiB === undefined ? Infinity : uploadLimitKiB * 1024,
     });
   }
@@ -60,6 +63,9 @@ export function targetFromManifest(name: string, options: TargetOptions): Target
     return new RcloneTarget({
       name,
       path: target.path,
+      // rclone reads its own file again with each run. Where that is newer than this number, an older
+      // generation is reported than the one in use, never a newer one.
+      generation: credential.generation,
       remotes: [
         { age: "current", remote: credential.remotes.current },
         { age: "next", remote: credential.remotes.next },
@@ -72,4 +78,22 @@ export function targetFromManifest(name: string, options: TargetOptions): Target
     });
   }
   throw new UsageError(`the target "${name}" is of a type that this version cannot mirror to`);
+}
+
+/** The passwords of a host as they are on the disk by now. */
+export function renewed(
+  name: string,
+  host: string,
+  { manifest, renew }: Pick<TargetOptions, "manifest" | "renew">,
+): PasswordTrio | undefined {
+  try {
+    const credential = renew?.().targets[name];
+    const user = manifest.hosts[host]?.user;
+    return credential?.type === "rest-server" && user !== undefined
+      ? credential.users[user]
+      : undefined;
+  } catch {
+    // Then there is nothing but what was read at the start.
+    return undefined;
+  }
 }

@@ -1,5 +1,5 @@
 import { UsageError } from "../errors.ts";
-import type { TargetOptions } from "./from-manifest.ts";
+import { renewed, type TargetOptions } from "./from-manifest.ts";
 import type { Probe } from "./probe.ts";
 import { RcloneProbe } from "./rclone-probe.ts";
 import { RestProbe } from "./rest-probe.ts";
@@ -27,6 +27,7 @@ export function probeFromManifest(
       maxBytes: undefined,
       repositories,
       users: new Map(users),
+      renew: (host) => renewed(name, host, options),
       uploadLimit: Infinity,
     });
   }
@@ -38,7 +39,9 @@ export function probeFromManifest(
       path: target.path,
       remotes: [remotes.restore, remotes.current, remotes.next],
       canary: {
+        target: name,
         config: rcloneConfig,
+        generation: credential.generation,
         remotes,
         bucket: target.bucket,
         path: target.path,

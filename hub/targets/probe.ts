@@ -2,6 +2,7 @@
  * What verify asks of a target beside its listing: content that is read back, and whether what must
  * be refused is refused.
  */
+import type { KeyFacts } from "../results.ts";
 import type { RepositoryFile } from "../repository/layout.ts";
 import type { Inventory, Oddities } from "./target.ts";
 
@@ -18,6 +19,8 @@ export interface CanaryReport {
   readonly errors: string[];
   /** What is worth knowing, one line each. */
   readonly notices: string[];
+  /** What the service said of the hub's keys, where there are such. */
+  keys?: KeyFacts[];
 }
 
 /** One target, as verify looks at it. */

@@ -33,12 +33,15 @@ export interface RcloneOptions {
 
 const ERRORS_KEPT = 5;
 
+const GRACE_MS = 3000;
+
 /**
  * Runs rclone to its end.
  *
  * @param input - lines for its standard input; written as fast as rclone reads.
  * @param onLine - called with every line of standard output.
  * @param onLog - called with every line of the log.
+ * @param signal - ends it.
  * @throws Error where the program cannot be started.
  */
 export async function runRclone(
@@ -48,6 +51,8 @@ export async function runRclone(
     readonly input?: Iterable<string>;
     readonly onLine?: (line: string) => void;
     readonly onLog?: (line: RcloneLogLine) => void;
+    /** Ends it, within seconds. */
+    readonly signal?: AbortSignal;
   },
 ): Promise<RcloneResult> {
   const child = spawn(options.program, [...args, "--use-json-log"], {
@@ -58,6 +63,13 @@ export async function runRclone(
   const closed = once(child, "close") as Promise<[number | null, NodeJS.Signals | null]>;
   const stop = (): void => void child.kill();
   process.on("exit", stop);
+  let kill: NodeJS.Timeout | undefined;
+  const abort = (): void => {
+    stop();
+    // It may want to tidy up at a place that no longer lets it in.
+    kill = setTimeout(() => child.kill("SIGKILL"), GRACE_MS);
+  };
+  handlers.signal?.addEventListener("abort", abort, { once: true });
   let release: (() => void) | undefined;
   // A program that ends early closes its input; its exit code says why.
   child.stdin.on("error", () => undefined);
@@ -87,6 +99,8 @@ export async function runRclone(
     throw error;
   } finally {
     process.off("exit", stop);
+    handlers.signal?.removeEventListener("abort", abort);
+    clearTimeout(kill);
     release?.();
   }
 }

@@ -4,10 +4,13 @@ import { setTimeout } from "node:timers/promises";
 import { messageOf } from "../errors.ts";
 import { parsePath, pathOf, type RepositoryFile } from "../repository/layout.ts";
 import { openIfPresent, RottenFileError, verifyFile } from "../repository/verified-read.ts";
+import { KeyWatch } from "./key-watch.ts";
 import { runRclone, type RcloneOptions, type RcloneResult } from "./rclone-process.ts";
 import {
   emptyInventory,
+  GENERATION_OFFSETS,
   StopError,
+  type AcceptedCredential,
   type CredentialAge,
   type Inventory,
   type SendObserver,
@@ -25,11 +28,16 @@ const TRIES = 3;
 const PAUSE_MS = 2000;
 const DIRECTORY_NOT_FOUND = 3;
 
+/** What a run of rclone is given and told to. */
+type Handlers = Parameters<typeof runRclone>[2];
+
 /** How an rclone target is reached. */
 export interface RcloneTargetOptions extends RcloneOptions {
   readonly name: string;
   /** Where the hosts' repositories are below a remote. */
   readonly path: string;
+  /** The generation of the current remote's key. */
+  readonly generation: number;
   /** The remotes to try, in this order. */
   readonly remotes: readonly { readonly age: CredentialAge; readonly remote: string }[];
   /** The hub's folder of repositories. */
@@ -51,7 +59,7 @@ export class RcloneTarget implements Target {
   // is wrong for its name is of use to nobody, the hub's is proven by its hash: it is sent.
   readonly replaces = true;
   readonly #options: RcloneTargetOptions;
-  #accepted: { age: CredentialAge; remote: string } | undefined;
+  #accepted: AcceptedCredential | undefined;
   #others = new Map<string, number>();
 
   constructor(options: RcloneTargetOptions) {
@@ -71,11 +79,16 @@ export class RcloneTarget implements Target {
     ];
     const format = ["--format", "sph", "--separator", ";", "--hash", "SHA1"];
     for (let attempt = 1; ; attempt += 1) {
-      const found = new Map(hosts.map((host) => [host, emptyInventory()]));
-      this.#others = new Map();
-      const result = await this.#run([...listing, ...format], (remote) => [remote], {
-        onLine: (line) => addLine(found, this.#others, line),
-      });
+      let found = new Map<string, Inventory>();
+      const result = await this.#run(
+        [...listing, ...format],
+        (remote) => [remote],
+        () => {
+          found = new Map(hosts.map((host) => [host, emptyInventory()]));
+          this.#others = new Map();
+          return { onLine: (line) => addLine(found, this.#others, line) };
+        },
+      );
       if (result.exitCode === 0 || result.exitCode === DIRECTORY_NOT_FOUND) return found;
       if (attempt === TRIES) throw new StopError("target", `cannot list it: ${explain(result)}`);
       await setTimeout(attempt * PAUSE_MS);
@@ -110,21 +123,25 @@ export class RcloneTarget implements Target {
     const lists = ["--files-from-raw", "-", "--fast-list", "--b2-hard-delete=false"];
     const options = ["--checkers", "16", "--retries", "1", "--log-level", "INFO"];
     try {
-      const result = await this.#run(["delete", ...lists, ...options], (remote) => [remote], {
-        input: [...waiting.keys()],
-        onLog: ({ level, object, msg }) => {
-          const file = waiting.get(object ?? "");
-          if (level === "info" && file !== undefined && msg === "Deleted") hidden.add(file);
-        },
-      });
+      const result = await this.#run(
+        ["delete", ...lists, ...options],
+        (remote) => [remote],
+        () => ({
+          input: [...waiting].flatMap(([path, file]) => (hidden.has(file) ? [] : [path])),
+          onLog: ({ level, object, msg }) => {
+            const file = waiting.get(object ?? "");
+            if (level === "info" && file !== undefined && msg === "Deleted") hidden.add(file);
+          },
+        }),
+      );
       return { hidden, reason: result.exitCode === 0 ? undefined : explain(result) };
     } catch (error) {
       return { hidden, reason: messageOf(error) };
     }
   }
 
-  credential(): CredentialAge | undefined {
-    return this.#accepted?.age;
+  credential(): AcceptedCredential | undefined {
+    return this.#accepted;
   }
 
   close(): Promise<void> {
@@ -174,7 +191,8 @@ export class RcloneTarget implements Target {
     return await this.#run(
       ["copy", ...lists, ...speed, "--log-level", "INFO"],
       (remote) => [this.#options.repositories, remote],
-      {
+      // What has arrived before a key was refused is not sent again with the next one.
+      () => ({
         input: [...waiting.keys()],
         onLog: (line) => {
           if (line.stats !== undefined && line.stats.bytes > bytes) {
@@ -187,14 +205,14 @@ export class RcloneTarget implements Target {
           waiting.delete(line.object);
           observer.done(file, { result: "sent" });
         },
-      },
+      }),
     );
   }
 
   async #run(
     options: readonly string[],
     operands: (remote: string) => string[],
-    handlers: Parameters<typeof runRclone>[2],
+    handlers: () => Handlers,
   ): Promise<RcloneResult> {
     const remotes = [...this.#options.remotes];
     // The one that was accepted last goes first.
@@ -202,18 +220,49 @@ export class RcloneTarget implements Target {
     remotes.unshift(...remotes.splice(Math.max(0, accepted), 1));
     const refusals: string[] = [];
     for (const { age, remote } of remotes) {
-      const result = await runRclone(
-        this.#options,
-        [...options, ...operands(`${remote}:${this.#options.path}`)],
-        handlers,
-      );
-      if (!isUnauthorized(result)) {
-        this.#accepted = { age, remote };
+      const operand = `${remote}:${this.#options.path}`;
+      const result = await this.#watched(remote, [...options, ...operands(operand)], handlers());
+      if (result !== "refused" && !isUnauthorized(result)) {
+        // A run that failed otherwise, such as for want of a network, proves no key.
+        if ([0, DIRECTORY_NOT_FOUND].includes(result.exitCode)) {
+          const generation = this.#options.generation + GENERATION_OFFSETS[age];
+          this.#accepted = { age, generation, at: new Date() };
+        }
         return result;
       }
-      refusals.push(`${age} (remote "${remote}"): ${explain(result)}`);
+      const why = result === "refused" ? "401: the key was taken away meanwhile" : explain(result);
+      refusals.push(`${age} (remote "${remote}"): ${why}`);
     }
-    throw new StopError("target", `accepts none of its credentials: ${refusals.join("; ")}`);
+    throw new StopError(
+      "target",
+      `accepts none of its credentials: ${refusals.join("; ")}. Deploy the hub with the bundle that pulumi up wrote last`,
+    );
+  }
+
+  /** Runs rclone, and ends it when the service comes to refuse the remote's key. */
+  async #watched(
+    remote: string,
+    args: readonly string[],
+    handlers: Handlers,
+  ): Promise<RcloneResult | "refused"> {
+    const watch = new KeyWatch(this.#options.config, remote);
+    try {
+      const result = await runRclone(this.#options, args, {
+        ...handlers,
+        signal: watch.refused,
+        onLine: (line) => {
+          watch.progress();
+          handlers.onLine?.(line);
+        },
+        onLog: (line) => {
+          watch.progress(line.stats?.bytes);
+          handlers.onLog?.(line);
+        },
+      });
+      return watch.refused.aborted && result.exitCode !== 0 ? "refused" : result;
+    } finally {
+      watch.end();
+    }
   }
 
   #pathOf(file: RepositoryFile): string {

@@ -8,7 +8,6 @@ import { createHash, randomBytes } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
 import type { Dispatcher } from "undici";
 import { CANARY } from "../../config/canary.ts";
-import type { PasswordTrio } from "../../config/manifest.ts";
 import { messageOf } from "../errors.ts";
 import { HttpPool } from "./http-pool.ts";
 import type { CanaryReport } from "./probe.ts";
@@ -59,18 +58,32 @@ export class RestCanary {
 
   /** Tries all of it for a host. It never throws. */
   async tryHost(host: string): Promise<CanaryReport> {
-    const report: CanaryReport = { errors: [], notices: [] };
-    try {
-      const login = await this.#loginOf(host);
-      await this.#make(login);
-      await this.#tryChanges(login, report);
-      await this.#tryReading(host, login, report);
-    } catch (error) {
-      report.errors.push(
-        `could not try whether removal and reading are refused: ${messageOf(error)}`,
-      );
+    for (let attempt = 1; ; attempt += 1) {
+      const report: CanaryReport = { errors: [], notices: [] };
+      try {
+        const login = await this.#loginOf(host);
+        await this.#make(login);
+        await this.#tryChanges(login, report);
+        await this.#tryReading(host, login, report);
+      } catch (error) {
+        if (attempt === 1 && (await this.#hasChanged(host))) continue;
+        report.errors.push(
+          `could not try whether removal and reading are refused: ${messageOf(error)}`,
+        );
+      }
+      return report;
     }
-    return report;
+  }
+
+  /** Whether the server has come to accept another credential of the host since the login was found. */
+  async #hasChanged(host: string): Promise<boolean> {
+    try {
+      const before = await this.#logins.get(host);
+      this.#logins.clear();
+      return before !== undefined && (await this.#loginOf(host)).password !== before.password;
+    } catch {
+      return false;
+    }
   }
 
   async close(): Promise<void> {
@@ -164,9 +177,11 @@ export class RestCanary {
     if (user === undefined) {
       throw new StopError("host", `hub-credentials.json has no user for host "${host}"`);
     }
-    const repository = new RestRepository(this.#connection, user.user, user.passwords);
+    const repository = new RestRepository(this.#connection, user.user, user.passwords, () =>
+      this.#options.renew?.(host),
+    );
     await discard(await repository.request({ method: "GET", path: `${CANARY}/config` }));
-    return { user: user.user, password: passwordOf(user.passwords, repository.accepted) };
+    return { user: user.user, password: repository.password ?? "" };
   }
 
   /** A file of the canary, or undefined where it is not there. */
@@ -241,13 +256,6 @@ async function start(response: Dispatcher.ResponseData): Promise<Buffer> {
     if (length > BODY_LIMIT_BYTES) break;
   }
   return Buffer.concat(chunks);
-}
-
-function passwordOf(
-  passwords: PasswordTrio,
-  age: "current" | "next" | "previous" | undefined,
-): string {
-  return passwords[age ?? "current"] ?? passwords.current;
 }
 
 function what(file: string): string {

@@ -3,7 +3,7 @@ import type { Dispatcher } from "undici";
 import type { PasswordTrio } from "../../config/manifest.ts";
 import { messageOf } from "../errors.ts";
 import { HttpPool } from "./http-pool.ts";
-import { StopError, type CredentialAge } from "./target.ts";
+import { GENERATION_OFFSETS, StopError, type AcceptedCredential } from "./target.ts";
 
 /** How patient the client is. Times in milliseconds. */
 export interface Patience {
@@ -93,22 +93,35 @@ export class RestConnection {
 export class RestRepository {
   readonly #connection: RestConnection;
   readonly #user: string;
-  readonly #passwords: { age: CredentialAge; password: string }[];
-  #accepted: CredentialAge | undefined;
+  readonly #renew: (() => PasswordTrio | undefined) | undefined;
+  #passwords: Password[];
+  #accepted: AcceptedCredential | undefined;
 
-  constructor(connection: RestConnection, user: string, trio: PasswordTrio) {
+  /**
+   * @param renew - reads the passwords again, when none is accepted: a run may last for days, and
+   * the hub may be deployed meanwhile. It does not throw.
+   */
+  constructor(
+    connection: RestConnection,
+    user: string,
+    trio: PasswordTrio,
+    renew?: () => PasswordTrio | undefined,
+  ) {
     this.#connection = connection;
     this.#user = user;
-    this.#passwords = [
-      { age: "current", password: trio.current },
-      { age: "next", password: trio.next },
-    ];
-    if (trio.previous !== null) this.#passwords.push({ age: "previous", password: trio.previous });
+    this.#renew = renew;
+    this.#passwords = passwordsOf(trio);
   }
 
   /** The credential that the server accepted last. */
-  get accepted(): CredentialAge | undefined {
+  get accepted(): AcceptedCredential | undefined {
     return this.#accepted;
+  }
+
+  /** That credential itself. */
+  get password(): string | undefined {
+    return this.#passwords.find(({ generation }) => generation === this.#accepted?.generation)
+      ?.password;
   }
 
   /**
@@ -120,10 +133,27 @@ export class RestRepository {
    * @throws StopError of scope "host" when the server accepts none of the credentials.
    */
   async once(request: RestRequest): Promise<Dispatcher.ResponseData> {
-    for (const { age, password } of [...this.#passwords]) {
+    const answer = await this.#tryAll(request);
+    if (answer !== undefined) return answer;
+    // The server may have changed over between two of the tries: so once more.
+    await this.#connection.pause(0);
+    const renewed = this.#renew?.();
+    if (renewed !== undefined) this.#passwords = passwordsOf(renewed);
+    const second = await this.#tryAll(request);
+    if (second !== undefined) return second;
+    const tried = this.#passwords.map((each) => each.age).sort();
+    throw new StopError(
+      "host",
+      `401: the server accepts none of the credentials of user "${this.#user}" (${tried.join(", ")}). ` +
+        "Deploy the hub and the peer from the same bundle: there were two rotations without a deployment between them, or its credentials were revoked.",
+    );
+  }
+
+  async #tryAll(request: RestRequest): Promise<Dispatcher.ResponseData | undefined> {
+    for (const credential of [...this.#passwords]) {
       let response;
       try {
-        response = await this.#connection.send(this.#user, password, request);
+        response = await this.#connection.send(this.#user, credential.password, request);
       } catch (error) {
         throw new TransientError(this.#connection.describe(error), { cause: error });
       }
@@ -136,15 +166,10 @@ export class RestRepository {
         await discard(response);
         throw new TransientError(`the server answered ${status}`);
       }
-      this.#accept(age);
+      this.#accept(credential);
       return response;
     }
-    const tried = this.#passwords.map((each) => each.age).sort();
-    throw new StopError(
-      "host",
-      `401: the server accepts none of the credentials of user "${this.#user}" (${tried.join(", ")}). ` +
-        "Deploy the hub and the peer from the same bundle.",
-    );
+    return undefined;
   }
 
   /** As {@link once}, with further tries after a TransientError. */
@@ -175,11 +200,29 @@ export class RestRepository {
   }
 
   // The credential that was accepted last is tried first from now on.
-  #accept(age: CredentialAge): void {
-    if (this.#accepted === age) return;
-    this.#accepted = age;
-    this.#passwords.sort((a, b) => Number(b.age === age) - Number(a.age === age));
+  #accept({ age, generation }: Password): void {
+    const isFirst = this.#passwords[0]?.generation === generation;
+    this.#accepted = { age, generation, at: new Date() };
+    if (isFirst) return;
+    const rank = (each: Password) => Number(each.generation === generation);
+    this.#passwords = this.#passwords.toSorted((a, b) => rank(b) - rank(a));
   }
+}
+
+interface Password {
+  readonly age: AcceptedCredential["age"];
+  readonly generation: number;
+  readonly password: string;
+}
+
+/** In the order in which they are tried. */
+function passwordsOf({ generation, ...trio }: PasswordTrio): Password[] {
+  return (["current", "next", "previous"] as const).flatMap((age) => {
+    const password = trio[age];
+    return password === null
+      ? []
+      : [{ age, generation: generation + GENERATION_OFFSETS[age], password }];
+  });
 }
 
 /** Reads an answer's body and drops it, so that its connection can serve again. */

@@ -77,7 +77,9 @@ export class RestProbe implements Probe {
     if (user === undefined) {
       throw new StopError("host", `hub-credentials.json has no user for host "${host}"`);
     }
-    return new RestRepository(this.#connection, user.user, user.passwords);
+    return new RestRepository(this.#connection, user.user, user.passwords, () =>
+      this.#options.renew?.(host),
+    );
   }
 }
 

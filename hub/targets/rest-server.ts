@@ -29,7 +29,7 @@ import {
 import { LISTING_TYPE, readListing } from "./rest-listing.ts";
 import {
   StopError,
-  type CredentialAge,
+  type AcceptedCredential,
   type Inventory,
   type SendObserver,
   type SendResult,
@@ -54,6 +54,8 @@ export interface RestServerOptions {
   readonly repositories: string;
   /** By host: its user name at the server and its passwords. */
   readonly users: ReadonlyMap<string, { user: string; passwords: PasswordTrio }>;
+  /** Reads a host's passwords again, for when the server accepts none of them. It does not throw. */
+  readonly renew?: (host: string) => PasswordTrio | undefined;
   /** Bytes a second; Infinity for no limit. */
   readonly uploadLimit: number;
   readonly patience?: Patience;
@@ -108,7 +110,7 @@ export class RestServerTarget implements Target {
     });
   }
 
-  credential(host: string): CredentialAge | undefined {
+  credential(host: string): AcceptedCredential | undefined {
     return this.#repositories.get(host)?.accepted;
   }
 
@@ -123,7 +125,9 @@ export class RestServerTarget implements Target {
       if (user === undefined) {
         throw new StopError("host", `hub-credentials.json has no user for host "${host}"`);
       }
-      repository = new RestRepository(this.#connection, user.user, user.passwords);
+      repository = new RestRepository(this.#connection, user.user, user.passwords, () =>
+        this.#options.renew?.(host),
+      );
       this.#repositories.set(host, repository);
     }
     return repository;

@@ -10,10 +10,21 @@ import { NameTable } from "../repository/name-table.ts";
 /** Which of the credentials that the hub holds a target accepted. */
 export type CredentialAge = "current" | "next" | "previous";
 
+/** A credential that a target has accepted. */
+export interface AcceptedCredential {
+  readonly age: CredentialAge;
+  readonly generation: number;
+  /** When the target last accepted it. */
+  readonly at: Date;
+}
+
+/** How far the generation of a credential is from the one that the hub calls current. */
+export const GENERATION_OFFSETS = { previous: -1, current: 0, next: 1 } as const;
+
 /** Says that a deployment is owed, where a target accepted another credential than the current one. */
 export function owedDeployment(age: Exclude<CredentialAge, "current">): string {
   const who = age === "next" ? "the hub" : "the target";
-  return `accepted the ${age} credential, not the current one: ${who} still owes a deployment`;
+  return `accepted the ${age} credential, not the current one: ${who} still owes a deployment. Deploy it before the next rotation`;
 }
 
 /** What a target says of a repository's `config` without its password. */
@@ -133,7 +144,7 @@ export interface Target {
     files: readonly RepositoryFile[],
   ): Promise<{ hidden: ReadonlySet<RepositoryFile>; reason: string | undefined }>;
   /** The credential that the target accepted for the host, once it has accepted one. */
-  credential(host: string): CredentialAge | undefined;
+  credential(host: string): AcceptedCredential | undefined;
   /** Lets go of connections. */
   close(): Promise<void>;
 }

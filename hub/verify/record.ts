@@ -43,7 +43,7 @@ export function recordTarget(
 ): void {
   recordResult(state, "verify", target, "*", {
     ...outcome(started, report.errors),
-    facts: NOTHING,
+    facts: { ...NOTHING, ...(report.keys !== undefined && { keys: [...report.keys] }) },
   });
   for (const host of hosts) {
     const each = report.hosts[host];
@@ -68,6 +68,9 @@ function factsOf(report: HostVerification): Facts<"verify"> {
     readBytes: read.bytes,
     waiting: report.waiting.count,
     freshAsOf: report.freshAsOf,
+    credential: report.credential,
+    generation: report.generation,
+    accepted: report.accepted,
   };
 }
 

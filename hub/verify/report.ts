@@ -1,4 +1,5 @@
 import type { CredentialAge } from "../targets/target.ts";
+import type { KeyFacts } from "../results.ts";
 import { Finding } from "./compare.ts";
 
 /**
@@ -44,6 +45,9 @@ export interface HostVerification {
   freshAsOf: string | null;
   /** The credential that the target accepted, or null where it accepted none. */
   credential: CredentialAge | null;
+  /** That credential's generation, and when it was last accepted, ISO 8601; null where none was. */
+  generation: number | null;
+  accepted: string | null;
   seconds: number;
   /** One line each; not empty where it failed. */
   readonly errors: string[];
@@ -54,6 +58,8 @@ export interface HostVerification {
 /** The verification of one target. */
 export interface TargetVerification {
   readonly hosts: Record<string, HostVerification>;
+  /** At a cloud target: the hub's keys, as the service knows them. */
+  keys?: readonly KeyFacts[];
   /** What concerns the target as a whole, one line each. */
   readonly errors: string[];
   readonly notices: string[];
@@ -94,6 +100,8 @@ export function newHostVerification(): HostVerification {
     lastMirror: null,
     freshAsOf: null,
     credential: null,
+    generation: null,
+    accepted: null,
     seconds: 0,
     errors: [],
     notices: [],

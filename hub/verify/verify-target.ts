@@ -71,7 +71,10 @@ async function verifyAll(
     } catch (error) {
       addTo(verification, report, error);
     }
-    verification.credential = target.credential(host) ?? null;
+    const accepted = target.credential(host);
+    verification.credential = accepted?.age ?? null;
+    verification.generation = accepted?.generation ?? null;
+    verification.accepted = accepted?.at.toISOString() ?? null;
     verification.seconds = (performance.now() - started) / 1000;
     if (verification.errors.length > 0) {
       verification.outcome = "failed";
@@ -82,7 +85,9 @@ async function verifyAll(
     inventories.delete(host);
   }
   report.notices.push(...owed(report));
-  take(report, await probe.tryTarget());
+  const tried = await probe.tryTarget();
+  take(report, tried);
+  if (tried.keys !== undefined) report.keys = tried.keys;
 }
 
 async function one(

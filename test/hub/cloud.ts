@@ -51,12 +51,32 @@ export class Cloud {
     return await this.key(SYNC);
   }
 
-  /** Makes a key of this bucket that may do so much, as lines of an rclone.conf. */
-  async key(capabilities: readonly string[]): Promise<string> {
+  /**
+   * Makes a key of this bucket that may do so much, as lines of an rclone.conf.
+   *
+   * @param days - after which it ends by itself.
+   */
+  async key(capabilities: readonly string[], days?: number): Promise<string> {
     const { accountId } = this.b2;
-    const key = { accountId, keyName: "hub", capabilities, bucketId: this.#bucketId };
+    const key = {
+      ...{ accountId, keyName: "hub", capabilities, bucketId: this.#bucketId },
+      ...(days !== undefined && { validDurationInSeconds: days * 86_400 }),
+    };
     const made = await call(this.b2, this.#token, "create_key", key);
     return `account = ${String(made.applicationKeyId)}\nkey = ${String(made.applicationKey)}\n`;
+  }
+
+  /** Takes a key away, given as lines of an rclone.conf. */
+  async removeKey(lines: string): Promise<void> {
+    const applicationKeyId = /^account = (.*)$/m.exec(lines)?.[1];
+    await call(this.b2, this.#token, "delete_key", { applicationKeyId });
+  }
+
+  /** Large files that were begun and not ended. */
+  async unfinished(): Promise<number> {
+    const body = { bucketId: this.#bucketId };
+    const answer = await call(this.b2, this.#token, "list_unfinished_large_files", body);
+    return (answer.files as unknown[]).length;
   }
 
   /** Gives the hub these keys. */

@@ -176,6 +176,13 @@ export class World {
     return child;
   }
 
+  /** Sends the peer's rest-server a signal. */
+  async signalPeer(signal: NodeJS.Signals): Promise<void> {
+    for (const child of this.#children) child.kill(signal);
+    // It is handled beside requests.
+    await setTimeout(100);
+  }
+
   /** Ends the peer's rest-server. */
   async stopPeer(): Promise<void> {
     for (const child of this.#children) {

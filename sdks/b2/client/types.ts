@@ -93,6 +93,8 @@ export interface KeySettings {
 export interface Authorization {
   accountId: string;
   authorizationToken: string;
+  /** When the key ends, in milliseconds since 1970; null where it does not. */
+  applicationKeyExpirationTimestamp?: number | null;
   apiInfo: {
     storageApi: {
       apiUrl: string;

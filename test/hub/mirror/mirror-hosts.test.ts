@@ -5,7 +5,12 @@ import { mirrorHosts, type HostRun } from "../../../hub/mirror/mirror-hosts.ts";
 import { newHostReport } from "../../../hub/mirror/report.ts";
 import { noProgress } from "../../../hub/progress.ts";
 import { pathOf, type Kind, type RepositoryFile } from "../../../hub/repository/layout.ts";
-import { emptyInventory, type SendObserver, type Target } from "../../../hub/targets/target.ts";
+import {
+  emptyInventory,
+  type AcceptedCredential,
+  type SendObserver,
+  type Target,
+} from "../../../hub/targets/target.ts";
 import { restic, World } from "../world.ts";
 
 let world: World;
@@ -55,8 +60,8 @@ class FolderTarget implements Target {
     }
   }
 
-  credential(): "current" {
-    return "current";
+  credential(): AcceptedCredential {
+    return { age: "current", generation: 1, at: new Date() };
   }
 
   close(): Promise<void> {

@@ -26,6 +26,7 @@ import { HASHED_KINDS, pathOf, type RepositoryFile } from "../../../hub/reposito
 import {
   emptyInventory,
   StopError,
+  type AcceptedCredential,
   type Inventory,
   type SendObserver,
   type Target,
@@ -284,8 +285,8 @@ class CheckedTarget implements Target {
     return Promise.resolve({ hidden, reason: undefined });
   }
 
-  credential(): "current" {
-    return "current";
+  credential(): AcceptedCredential {
+    return { age: "current", generation: 1, at: new Date() };
   }
 
   close(): Promise<void> {

@@ -17,7 +17,7 @@ import { join } from "node:path";
 import { execa } from "execa";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { metricsOf } from "../../../hub/metrics/metrics.ts";
-import { replaceFile } from "../../../hub/metrics/write.ts";
+import { replaceFile } from "../../../hub/replace-file.ts";
 import { AT_HUB } from "../../../hub/results.ts";
 import { World } from "../world.ts";
 import { addTargets, goodNight, HOUR, look, passwordFile, record } from "./cluster.ts";

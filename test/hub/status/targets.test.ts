@@ -170,13 +170,50 @@ describe("a target", () => {
     record(world, "mirror", "peer", "joker", { facts: { credential: "previous", generation: 9 } });
     const report = await look(world);
     expect(report.problems).toEqual([]);
-    expect(atPeer(report)?.credential).toEqual({ age: "next", generation: 3 });
-    expect(report.targets.peer?.credential).toEqual({ age: "previous", generation: 9 });
-    expect(report.targets.cloud?.credential).toEqual({ age: "current", generation: 1 });
-    expect(report.notices.join("\n")).toMatch(/^peer: q: .*the hub still owes a deployment$/m);
+    expect(atPeer(report)?.credential).toMatchObject({ age: "next", generation: 3 });
+    expect(report.targets.peer?.credential).toMatchObject({ age: "previous", generation: 9 });
+    expect(report.targets.cloud?.credential).toMatchObject({ age: "current", generation: 1 });
+    expect(report.notices.join("\n")).toMatch(/^peer: q: .*the hub still owes a deployment\./m);
     expect(report.notices.join("\n")).toMatch(/^peer: joker: .*the target still owes/m);
     const without = await look(world, { credentials: undefined });
-    expect(atPeer(without)?.credential).toEqual({ age: "next", generation: null });
+    expect(atPeer(without)?.credential).toMatchObject({ age: "next", generation: null });
+  });
+
+  it("shows when which generation was last accepted, by a mirror or a verify", async () => {
+    const [before, after] = ["2026-08-30T02:00:00.000Z", "2026-08-30T06:00:00.000Z"];
+    record(world, "mirror", "peer", "q", {
+      facts: { credential: "current", generation: 3, accepted: before },
+    });
+    record(world, "verify", "peer", "q", {
+      facts: { credential: "previous", generation: 2, accepted: after },
+    });
+    const expected = { age: "previous", generation: 2, lastUsed: after };
+    expect(atPeer(await look(world))?.credential).toEqual(expected);
+  });
+
+  it("says before a cloud's key ends, and after, with the way out", async () => {
+    const key = (role: "current" | "next" | "restore", days: number) => ({
+      ...{ role, generation: role === "next" ? 2 : 1, accepted: true },
+      expires: new Date(Date.now() + days * 86_400_000 + 60_000).toISOString(),
+    });
+    const keys = [key("current", 20), key("next", 60), key("restore", 29)];
+    record(world, "verify", "cloud", "*", { facts: { keys } });
+    const now = await look(world);
+    expect(now.problems).toEqual([]);
+    expect(now.targets.cloud?.keys).toEqual(keys);
+    const notices = now.notices.filter((line) => line.includes("key ends on"));
+    expect(notices).toHaveLength(2);
+    expect(notices[0]).toMatch(
+      /^cloud: the hub's current key ends on \S+, in 20 days: run offsite rotate cloud and deploy/,
+    );
+    const later = await look(world, { later: 35 * 86_400_000 });
+    const ended = later.problems.filter((line) => line.includes("key ended on"));
+    expect(ended).toHaveLength(2);
+    expect(later.notices.join("\n")).toMatch(/the hub's next key ends on .* twice/);
+    // After a rotation they are others, of which the next verify tells.
+    const held = structuredClone(world.credentials);
+    if (held.targets.cloud?.type === "b2") held.targets.cloud.generation = 2;
+    expect((await look(world, { credentials: held })).targets.cloud?.keys).toEqual([]);
   });
 
   it("has problems where a verify, drill, control, rehearsal or prune failed or is overdue", async () => {
