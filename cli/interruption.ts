@@ -1,5 +1,7 @@
 /** Ctrl-C, a closed terminal, a request to end: noticed once here, and heeded by what runs. */
 
+import { setMaxListeners } from "node:events";
+
 /** What a command is ended with when it is interrupted. */
 export class Interrupted extends Error {
   override name = "Interrupted";
@@ -10,6 +12,8 @@ export class Interrupted extends Error {
 }
 
 const controller = new AbortController();
+// Many wait at once, and that is no leak.
+setMaxListeners(0, controller.signal);
 
 /**
  * Aborts, with {@link Interrupted}, when the command is interrupted. Whoever waits for something

@@ -2,6 +2,7 @@
  * The operator's way to a peer: OpenSSH's client, told by private files alone which host key is
  * pinned and which key to show, so that nothing of the operator's own configuration gets in between.
  */
+import { createHash } from "node:crypto";
 import { rmSync } from "node:fs";
 import { mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import os from "node:os";
@@ -137,19 +138,29 @@ export function wasLetIn(log: string): boolean {
 }
 
 /** Why the host did not let us in, on one line, with the way out. */
-export function reasonOf(log: string, { host, port = 22, user = "root" }: SshConnection): string {
+export function reasonOf(log: string, connection: SshConnection): string {
+  const { host, port = 22, user = "root" } = connection;
   const place = `${user}@${host} port ${port}`;
   if (/Host key verification failed|REMOTE HOST IDENTIFICATION HAS CHANGED/.test(log)) {
-    return `${place} shows another host key than the pinned one. If its owner says that it is a new key, correct ssh.hostKey`;
+    const shown = /\bSHA256:[A-Za-z0-9+/]{43}/.exec(log)?.[0];
+    const fingerprints = `${shown === undefined ? "" : `${shown} and not `}${fingerprintOf(connection.hostKey)}`;
+    return `${place} shows another host key than the pinned one (${fingerprints}): a new key, or another machine. If its owner says that it is a new key, correct ssh.hostKey`;
   }
   if (/no matching host key type/i.test(log)) {
     return `${place} has no host key of the pinned kind. Correct ssh.hostKey`;
   }
-  if (/Permission denied/.test(log)) {
+  if (log.includes("Permission denied")) {
     return `${place} does not let the operator's key in. Its public key belongs into that user's authorized_keys`;
   }
   const last = log.trim().split("\n").at(-1)?.trim() ?? "";
   return `${place} cannot be reached: ${last === "" ? "ssh ended without a reason" : last}`;
+}
+
+/** A public key's fingerprint, as ssh-keygen -lf prints it. */
+function fingerprintOf(publicKey: string): string {
+  const [, blob = ""] = publicKey.trim().split(/\s+/);
+  const digest = createHash("sha256").update(Buffer.from(blob, "base64")).digest("base64");
+  return `SHA256:${digest.replace(/=+$/, "")}`;
 }
 
 /** Removes the folders of processes that were killed. */

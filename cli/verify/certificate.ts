@@ -1,0 +1,62 @@
+/** A server's TLS certificate: whether it is to be trusted, and for how long. */
+import { checkServerIdentity, connect, type PeerCertificate } from "node:tls";
+import { excerpt } from "../../hub/format.ts";
+import { interruption } from "../interruption.ts";
+import type { Check } from "./checks.ts";
+import type { TlsRoute } from "./rest-route.ts";
+
+const PATIENCE_MS = 10_000;
+const DAY_MS = 24 * 3600 * 1000;
+
+/** Days before its end from which a certificate is a finding: it should have been renewed. */
+const END_DAYS = 14;
+
+/**
+ * Looks at the certificate that a server shows.
+ *
+ * @returns what was seen, in a few words.
+ * @throws Error where it shows none.
+ */
+export async function judgeCertificate(route: TlsRoute, check: Check): Promise<string> {
+  const { certificate, problem } = await shown(route);
+  if (problem !== undefined) {
+    check.error(
+      `the certificate of ${route.serverName} is not to be trusted (${problem}): the hub cannot connect, or somebody stands between. Renew it where TLS ends, or correct url`,
+    );
+  }
+  const end = Date.parse(certificate.valid_to);
+  const left = Math.floor((end - Date.now()) / DAY_MS);
+  if (left < END_DAYS && left >= 0) {
+    check.error(
+      `the certificate of ${route.serverName} ends in ${left} days, and was not renewed. See to its renewal where TLS ends`,
+    );
+  }
+  return `valid until ${new Date(end).toISOString().slice(0, 10)}`;
+}
+
+async function shown(
+  route: TlsRoute,
+): Promise<{ certificate: PeerCertificate; problem: string | undefined }> {
+  const { host, port, serverName } = route;
+  return await new Promise((resolve, reject) => {
+    const isName = !/^[\d.]+$|:/.test(serverName);
+    const socket = connect({
+      ...{ host, port, signal: interruption },
+      // It is judged here, and nothing is sent.
+      rejectUnauthorized: false,
+      ...(isName ? { servername: serverName } : {}),
+      checkServerIdentity: () => undefined,
+    });
+    socket.setTimeout(PATIENCE_MS, () => socket.destroy(new Error("it gave no answer")));
+    socket.once("error", (error: Error) => {
+      reject(new Error(`${serverName} shows no certificate: ${error.message}`));
+    });
+    socket.once("secureConnect", () => {
+      const certificate = socket.getPeerCertificate();
+      const mismatch = checkServerIdentity(serverName, certificate);
+      const reason = socket.authorized ? mismatch?.message : String(socket.authorizationError);
+      socket.destroy();
+      resolve({ certificate, problem: reason === undefined ? undefined : excerpt(reason) });
+    });
+  });
+}

@@ -1,0 +1,100 @@
+/** The way from the operator's machine to a peer's rest-server: straight, or through SSH. */
+import { connect } from "node:net";
+import ipaddr from "ipaddr.js";
+import { withSlash } from "../../components/target.ts";
+import { parseListen } from "../../config/rules.ts";
+import type { RestServerTargetConfig } from "../../config/stack.ts";
+import { localAddress } from "../../peer/compose.ts";
+import { forward } from "../../peer/forward.ts";
+import type { SshConnection } from "../../peer/ssh.ts";
+import { interruption } from "../interruption.ts";
+
+const CONNECT_MS = 5_000;
+
+/** A way to a server. */
+export interface Route {
+  /** The server's base URL on this way, ending in a slash. */
+  readonly url: string;
+  readonly direct: boolean;
+  close(): Promise<void>;
+}
+
+/** Where a TLS server is, and as whom it must show itself. */
+export interface TlsRoute {
+  readonly host: string;
+  readonly port: number;
+  readonly serverName: string;
+  close(): Promise<void>;
+}
+
+const nothing = (): Promise<void> => Promise.resolve();
+
+/** The URL that hub and hosts use. */
+export function urlOf(target: RestServerTargetConfig): URL {
+  return new URL(withSlash(target.url ?? `http://${target.listen}`));
+}
+
+/**
+ * Finds a way to the server: its URL where this machine reaches that, else through SSH to where it
+ * listens at the peer.
+ *
+ * @param canLogIn - whether the peer lets the operator in.
+ * @throws Error where there is none.
+ */
+export async function routeTo(
+  target: RestServerTargetConfig,
+  connection: SshConnection,
+  canLogIn: boolean,
+): Promise<Route> {
+  const url = urlOf(target);
+  const refused = await unreached(url);
+  if (refused === undefined) return { url: url.href, direct: true, close: nothing };
+  const listen = parseListen(target.listen);
+  if (!canLogIn || listen === undefined)
+    throw new Error(`${url.href} cannot be reached: ${refused}`);
+  const way = await forward(connection, localAddress(listen), listen.port, {
+    signal: interruption,
+  });
+  return { url: `http://127.0.0.1:${way.port}/`, direct: false, close: () => way.close() };
+}
+
+/** The same to whoever ends TLS for the server. */
+export async function tlsRouteTo(
+  url: URL,
+  connection: SshConnection,
+  canLogIn: boolean,
+): Promise<TlsRoute> {
+  const host = url.hostname.replaceAll(/[[\]]/g, "");
+  const port = portOf(url);
+  const refused = await unreached(url);
+  if (refused === undefined) return { host, port, serverName: host, close: nothing };
+  if (!canLogIn) throw new Error(`${url.href} cannot be reached: ${refused}`);
+  const way = await forward(connection, host, port, { signal: interruption });
+  return { host: "127.0.0.1", port: way.port, serverName: host, close: () => way.close() };
+}
+
+function portOf(url: URL): number {
+  return url.port === "" ? (url.protocol === "https:" ? 443 : 80) : Number(url.port);
+}
+
+/** Why this machine does not reach a URL; undefined where it does. */
+async function unreached(url: URL): Promise<string | undefined> {
+  const host = url.hostname.replaceAll(/[[\]]/g, "");
+  // What listens there on this machine is another server, to which no password must go.
+  if (isOwn(host)) return "it is an address of the peer itself";
+  return await new Promise((resolve) => {
+    const socket = connect({ host, port: portOf(url), signal: interruption });
+    const end = (reason: string | undefined) => {
+      socket.destroy();
+      resolve(reason);
+    };
+    socket.setTimeout(CONNECT_MS, () => end(`no connection within ${CONNECT_MS / 1000} seconds`));
+    socket.once("connect", () => end(undefined));
+    socket.once("error", ({ message }) => end(message));
+  });
+}
+
+function isOwn(host: string): boolean {
+  if (host === "localhost") return true;
+  return ipaddr.isValid(host) && ["loopback", "unspecified"].includes(ipaddr.parse(host).range());
+}

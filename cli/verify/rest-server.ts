@@ -1,0 +1,200 @@
+/** A rest-server target as it is now: the peer, the server, whom it lets in, what it lets them do. */
+import pLimit from "p-limit";
+import type { TargetRecord } from "../../config/record.ts";
+import type { RestServerTargetConfig } from "../../config/stack.ts";
+import { RestConnection, type Patience } from "../../hub/targets/rest-client.ts";
+import { RestProbe } from "../../hub/targets/rest-probe.ts";
+import { lookAtPeer, type Look } from "../../peer/look.ts";
+import { peerConnection, peerServer } from "../../peer/server.ts";
+import { sweepPrivateFolders, type SshConnection } from "../../peer/ssh.ts";
+import { interruption } from "../interruption.ts";
+import { judgeCertificate } from "./certificate.ts";
+import { Skipped, type Check, type Checks } from "./checks.ts";
+import type { TargetOptions } from "./options.ts";
+import { credentialsOf, seenOf, tryCredentials, type HostCredential } from "./rest-credentials.ts";
+import { routeTo, tlsRouteTo, urlOf, type Route } from "./rest-route.ts";
+import { judgeSnapshots } from "./snapshots.ts";
+import { judgeSpace } from "./space.ts";
+
+/** What is known of a rest-server target. */
+export interface RestServerOptions extends TargetOptions {
+  readonly target: RestServerTargetConfig;
+  readonly record: Extract<TargetRecord, { type: "rest-server" }> | undefined;
+  /** The seed of all derived credentials. Secret. */
+  readonly seed: string;
+  /** The operator's SSH key; without it the agent is asked. Secret. */
+  readonly sshPrivateKey: string | undefined;
+}
+
+const GIB = 1024 ** 3;
+const IN_FLIGHT = 4;
+
+/** Somebody is waiting. */
+const PATIENCE: Patience = { connect: 5_000, idle: 30_000, attempts: 3, pause: 200 };
+
+type Reached = Extract<Look, { reached: true }>;
+
+/** Looks at all of it. */
+export async function verifyRestServer(options: RestServerOptions, checks: Checks): Promise<void> {
+  const { target, sshPrivateKey } = options;
+  checks.maxBytes = Math.floor(target.maxSizeGiB * GIB);
+  await sweepPrivateFolders();
+  const connection = peerConnection(target, sshPrivateKey);
+  const look = await lookFor(options, connection, checks);
+  await checks.make("server", (check) => judgeLook(look, check));
+  await throughHttp(options, connection, look !== undefined, checks);
+  await checks.make("space", (check) => space(look, checks, check));
+  await checks.make("snapshots", (check) => {
+    if (look === undefined) throw new Skipped("not without a login");
+    const { repositories } = look.facts;
+    const found = new Map(
+      repositories.map(({ name, snapshots, newest }) => [
+        name,
+        { count: snapshots, newest: newest?.getTime() },
+      ]),
+    );
+    // By the peer's own clock, which wrote the times.
+    const options_ = { maxAgeHours: options.maxAgeHours, now: look.facts.now.getTime() };
+    const { reports, seen } = judgeSnapshots(Object.keys(options.hosts), found, options_, check);
+    Object.assign(checks.hosts, reports);
+    return seen;
+  });
+}
+
+async function lookFor(
+  options: RestServerOptions,
+  connection: SshConnection,
+  checks: Checks,
+): Promise<Reached | undefined> {
+  const { stack, name, target, hosts, seed, record } = options;
+  let found: Reached | undefined;
+  await checks.make("login", async () => {
+    const server = peerServer({ stack, name, target, hosts, seed });
+    const look = await lookAtPeer(connection, server, {
+      installed: record,
+      signal: interruption,
+    });
+    if (!look.reached) throw new Error(look.reason);
+    found = look;
+    return `let in at ${target.ssh.host}, which shows the pinned host key`;
+  });
+  return found;
+}
+
+function judgeLook(look: Reached | undefined, check: Check): string {
+  if (look === undefined) throw new Skipped("not without a login");
+  for (const phrase of look.drift) check.error(`${phrase}. Run pulumi up`);
+  for (const phrase of look.manual) check.error(phrase);
+  for (const phrase of look.notices) check.notice(phrase);
+  return `as it was installed, ${look.facts.health === "" ? "not running" : look.facts.health}`;
+}
+
+function space(look: Reached | undefined, checks: Checks, check: Check): string {
+  const { used, free } = look?.facts ?? {};
+  if (used === undefined || free === undefined) throw new Skipped("not without a login");
+  checks.usedBytes = used;
+  checks.freeBytes = free;
+  return judgeSpace({ used, free, max: checks.maxBytes ?? 0 }, check);
+}
+
+/** What can be tried with the hosts' own credentials alone. */
+async function throughHttp(
+  options: RestServerOptions,
+  connection: SshConnection,
+  canLogIn: boolean,
+  checks: Checks,
+): Promise<void> {
+  const { target, hosts, seed, name } = options;
+  const url = urlOf(target);
+  if (url.protocol === "https:") {
+    await checks.make("certificate", async (check) => {
+      const route = await tlsRouteTo(url, connection, canLogIn);
+      try {
+        return await judgeCertificate(route, check);
+      } finally {
+        await route.close();
+      }
+    });
+  }
+  let route: Route | undefined;
+  await checks.make("reachable", async (check) => {
+    route = await routeTo(target, connection, canLogIn);
+    if (route.direct) return url.href;
+    check.notice(
+      `${url.href} is not reached from this machine: asked through SSH. Whether the hub reaches it: offsite-hub verify`,
+    );
+    return "through SSH";
+  });
+  const credentials = credentialsOf(seed, { name, generation: target.generation }, hosts);
+  try {
+    await tryHttp(name, route, credentials, checks);
+  } finally {
+    await route?.close();
+  }
+}
+
+async function tryHttp(
+  name: string,
+  route: Route | undefined,
+  credentials: readonly HostCredential[],
+  checks: Checks,
+): Promise<void> {
+  const letIn = new Set<string>();
+  await checks.make("credentials", async (check) => {
+    if (route === undefined) throw new Skipped("the server is not reached");
+    const client = new RestConnection(route.url, IN_FLIGHT, PATIENCE);
+    try {
+      const accepted = await tryCredentials(client, credentials, check);
+      for (const host of accepted) letIn.add(host);
+      return seenOf(accepted);
+    } finally {
+      await client.close();
+    }
+  });
+  await checks.make("append-only", async (check) => {
+    if (route === undefined) throw new Skipped("the server is not reached");
+    const users = credentials.filter(({ host }) => letIn.has(host));
+    if (users.length === 0) throw new Skipped("no credential that is let in");
+    await tryCanaries(name, route.url, users, check);
+    return "removing, overwriting and reading others' are refused";
+  });
+}
+
+/** Tries on each host's canary what must be refused. */
+async function tryCanaries(
+  name: string,
+  url: string,
+  credentials: readonly HostCredential[],
+  check: Check,
+): Promise<void> {
+  const users = credentials.map(({ host, generation, password }) => {
+    // No other than the one in force is to be tried.
+    const passwords = { generation, current: password, next: password, previous: null };
+    return [host, { user: host, passwords }] as const;
+  });
+  const probe = new RestProbe({
+    ...{ name, url, users: new Map(users), patience: PATIENCE },
+    ...{ maxBytes: undefined, repositories: "", uploadLimit: Infinity },
+  });
+  const close = () => void probe.close();
+  interruption.addEventListener("abort", close);
+  const limit = pLimit(IN_FLIGHT);
+  const found = new Map<string, string[]>();
+  const note = (line: string, host: string) => found.set(line, [...(found.get(line) ?? []), host]);
+  try {
+    const tried = users.map(([host]) =>
+      limit(async () => {
+        interruption.throwIfAborted();
+        const report = await probe.tryHost(host);
+        for (const error of report.errors) note(error, host);
+      }),
+    );
+    await Promise.all(tried);
+  } finally {
+    interruption.removeEventListener("abort", close);
+    await probe.close();
+  }
+  // The server is one: what it does wrong, it does wrong for all.
+  for (const [line, hosts] of found)
+    check.error(`${hosts.join(", ")}: ${line}. Run pulumi up --refresh`);
+}

@@ -1,0 +1,91 @@
+/** All targets of a stack as they are now, side by side. */
+import type { StackRecord } from "../../config/record.ts";
+import { remembered } from "../../config/record.ts";
+import type { StackConfig } from "../../config/stack.ts";
+import type { Credentials } from "../../sdks/b2/client/client.ts";
+import type { StateResource } from "../stack.ts";
+import { verifyB2 } from "./b2.ts";
+import { Checks } from "./checks.ts";
+import { inForce, type InForce } from "./in-force.ts";
+import type { TargetReport, VerifyReport } from "./report.ts";
+import { verifyRestServer } from "./rest-server.ts";
+
+/** What to verify. */
+export interface VerifyOptions {
+  readonly stack: string;
+  readonly config: StackConfig;
+  readonly record: StackRecord | undefined;
+  readonly resources: readonly StateResource[];
+  /** The operator's own key for B2. */
+  readonly operator: Credentials;
+  /** Ids of other keys that may reach a bucket. */
+  readonly knownKeys: readonly string[];
+  /** Names of targets of the config. */
+  readonly targets: readonly string[];
+  readonly maxAgeHours: number;
+  /** Told of each check that is begun, and of each target that is done with. */
+  readonly onProgress: (target: string, check: string | undefined) => void;
+}
+
+/**
+ * Verifies. What goes wrong is in the report, and at one target hides nothing of another.
+ *
+ * @throws whatever an interruption brings.
+ */
+export async function verify(options: VerifyOptions): Promise<VerifyReport> {
+  const started = new Date();
+  const now = inForce(options.config, options.record);
+  const reports = await Promise.all(
+    options.targets.map(async (name) => {
+      const report = await verifyTarget(name, now, options);
+      options.onProgress(name, undefined);
+      return [name, report] as const;
+    }),
+  );
+  return {
+    version: 1,
+    stack: options.stack,
+    started: started.toISOString(),
+    seconds: (Date.now() - started.getTime()) / 1000,
+    ok: reports.every(([, { ok }]) => ok),
+    notices: [...now.notices],
+    targets: Object.fromEntries(reports),
+  };
+}
+
+async function verifyTarget(
+  name: string,
+  { hosts, targets, unmade }: InForce,
+  options: VerifyOptions,
+): Promise<TargetReport> {
+  const { stack, config, maxAgeHours, operator, knownKeys } = options;
+  const target = targets[name];
+  if (target === undefined) throw new RangeError(`"${name}" is no target of the stack`);
+  const checks = new Checks((check) => options.onProgress(name, check));
+  const resources = resourcesOf(name, options.resources);
+  const common = { stack, name, hosts, maxAgeHours };
+  const kept = options.record && remembered(options.record.kept, name);
+  if (unmade.has(name) || resources.length === 0) {
+    await checks.make("stack", () => {
+      throw new Error("no update has made it yet. Run pulumi up");
+    });
+  } else if (target.type === "b2") {
+    const record = kept?.type === "b2" ? kept : undefined;
+    const endpoint = operator.endpoint === "" ? (target.endpoint ?? "") : operator.endpoint;
+    const own = { ...operator, endpoint };
+    await verifyB2({ ...common, target, record, resources, operator: own, knownKeys }, checks);
+  } else {
+    const record = kept?.type === "rest-server" ? kept : undefined;
+    const { credentialSeed: seed, sshPrivateKey } = config;
+    await verifyRestServer({ ...common, target, record, seed, sshPrivateKey }, checks);
+  }
+  return checks.report(target.type);
+}
+
+/** The resources below the target's component. */
+function resourcesOf(name: string, all: readonly StateResource[]): StateResource[] {
+  return all.filter(({ parent = "" }) => {
+    const [, , type = "", parentName] = parent.split("::");
+    return parentName === name && /(^|\$)fort-offsite:index:\w+Target$/.test(type);
+  });
+}
