@@ -111,15 +111,27 @@ export class B2Target extends pulumi.ComponentResource implements OffsiteTarget 
     const { endpoint } = this.#target;
     return pulumi
       .all([key.applicationKeyId, key.applicationKey])
-      .apply(([account, applicationKey]): RcloneRemote => ({
-        name: remote,
-        options: {
-          type: "b2",
-          account,
-          key: applicationKey,
-          ...(endpoint !== undefined && { endpoint }),
-        },
-      }));
+      .apply(([account, applicationKey]): RcloneRemote => {
+        // An import by the id alone leaves the secret out, whatever the type says.
+        if ((applicationKey as string | undefined) === undefined)
+          throw this.#secretMissing(account);
+        return {
+          name: remote,
+          options: {
+            type: "b2",
+            account,
+            key: applicationKey,
+            ...(endpoint !== undefined && { endpoint }),
+          },
+        };
+      });
+  }
+
+  #secretMissing(id: string): Error {
+    return new pulumi.ResourceError(
+      `The key ${id} is in the state without its secret, as an import by its id leaves it. Let Pulumi forget it (pulumi state delete), then bring it back with: offsite recover --identity <your key>; or let the next update make another`,
+      this,
+    );
   }
 
   #newKey(name: string, args: B2TargetArgs, bucket: b2.Bucket, key: B2Key): b2.ApplicationKey {
