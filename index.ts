@@ -12,18 +12,21 @@ import { InputError } from "./config/problems.ts";
 import { parseStackConfig } from "./config/parse.ts";
 import type { StackRecord } from "./config/record.ts";
 import type { StackConfig } from "./config/stack.ts";
+import { HashMemory } from "./credentials/htpasswd.ts";
 import { lookAtPeers } from "./peer/look.ts";
 
 const stack = pulumi.getStack();
 const before = await checked(readRecord);
 const config = await checked(() => readConfig(before));
+const hashes = new HashMemory(before?.hashes);
 const context = {
   stack,
   before,
   hosts: config.hosts,
   seed: config.credentialSeed,
   sshPrivateKey: config.sshPrivateKey,
-  looks: await lookAtPeers(stack, config, before),
+  hashes,
+  looks: await lookAtPeers(stack, config, before, hashes),
 };
 
 const targets = Object.entries(config.targets).map(([name, target]) =>
@@ -47,7 +50,7 @@ export const offsite = Object.fromEntries(
 );
 
 /** For the next update: what is in force, and what was written where. */
-export const record = newRecord(config, before, targets, bundle);
+export const record = newRecord(config, context, targets, bundle);
 
 /** Reads and checks the stack's config, before any resource is touched. */
 function readConfig(last: StackRecord | undefined): StackConfig {

@@ -117,7 +117,7 @@ function hubKey({ hub, hosts }: BundleArgs): string {
 }
 
 function hubFiles(args: BundleArgs): BundleFile[] {
-  const { seed, hosts, targets } = args;
+  const { seed, hosts, targets, hashes } = args;
   const readers = [hubKey(args)];
   const users = Object.entries(hosts).map(([host, { generation }]) => ({
     owner: { at: "hub", host } as const,
@@ -130,7 +130,7 @@ function hubFiles(args: BundleArgs): BundleFile[] {
     ),
   );
   return [
-    { path: "hub.htpasswd", content: htpasswdFile(seed, users), readers },
+    { path: "hub.htpasswd", content: htpasswdFile(seed, users, hashes), readers },
     { path: "rclone.conf", content: remotes.apply((each) => rcloneConf(each.flat())), readers },
     {
       path: "hub-credentials.json",

@@ -1,9 +1,10 @@
 /** The stack's memory between two updates: its own output of the last one. */
 import * as pulumi from "@pulumi/pulumi";
+import { InputError } from "../config/problems.ts";
 import { parseRecord, STACK_RECORD, type StackRecord } from "../config/record.ts";
 import type { StackConfig } from "../config/stack.ts";
 import type { Bundle } from "./bundle.ts";
-import type { OffsiteTarget } from "./target.ts";
+import type { OffsiteTarget, TargetContext } from "./target.ts";
 
 /**
  * What the last successful update left. One that failed leaves nothing: what it did is done again.
@@ -13,16 +14,28 @@ import type { OffsiteTarget } from "./target.ts";
 export async function readRecord(): Promise<StackRecord | undefined> {
   const name = `${pulumi.getOrganization()}/${pulumi.getProject()}/${pulumi.getStack()}`;
   // The engine's own function behind StackReference, without a resource for it.
-  const { outputs } = (await pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", { name })) as {
+  const answer = (await pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", { name })) as {
     outputs?: Record<string, unknown>;
+    secretOutputNames?: string[];
   };
-  return parseRecord(outputs?.[STACK_RECORD]);
+  const record = parseRecord(answer.outputs?.[STACK_RECORD]);
+  // Only who knows the passphrase can have written a secret; hashes of passwords are taken from it.
+  if (record !== undefined && answer.secretOutputNames?.includes(STACK_RECORD) !== true) {
+    throw new InputError("The stack's memory of its last update cannot be trusted", [
+      {
+        path: ["outputs", STACK_RECORD],
+        message:
+          "is in clear text, which no update of ours leaves. Somebody changed the state: compare it with a copy",
+      },
+    ]);
+  }
+  return record;
 }
 
 /** What this update leaves for the next, once all of it is done. */
 export function newRecord(
   config: StackConfig,
-  before: StackRecord | undefined,
+  { before, hashes }: TargetContext,
   targets: readonly OffsiteTarget[],
   bundle: Bundle,
 ): pulumi.Output<StackRecord> {
@@ -35,6 +48,7 @@ export function newRecord(
       hosts: { ...before?.hosts, ...standings(config.hosts) },
       targets: { ...before?.targets, ...standings(config.targets) },
       kept: byTarget,
+      hashes: hashes.used,
       directory: bundle.directory,
       files,
     })),

@@ -88,9 +88,9 @@ export class RestServerTarget extends pulumi.ComponentResource implements Offsit
   }
 
   #server(): PeerServer {
-    const { stack, target, hosts, seed } = this.#args;
+    const { stack, target, hosts, seed, hashes } = this.#args;
     try {
-      return peerServer({ stack, name: this.targetName, target, hosts, seed });
+      return peerServer({ stack, name: this.targetName, target, hosts, seed, hashes });
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
       throw new pulumi.ResourceError(error.message, this);

@@ -29,6 +29,10 @@ claim() {
   # Several files are written at once: another may have put the mark there since it was missed.
   [ -e "$mark" ] || [ -z "$(ls -A "$DIRECTORY")" ] || [ -e "$mark" ] ||
     die "$DIRECTORY has files that fort-offsite did not write. Choose a directory of its own as seal.directory"
+  put_mark
+}
+
+put_mark() {
   (umask 022 && printf 'Written by fort-offsite: pulumi up writes the files here, and removes them.\n' >"$mark")
 }
 
@@ -83,7 +87,12 @@ create)
   claim
   write
   ;;
-update) write ;;
+update)
+  # It was ours before: somebody may have removed all of it.
+  mkdir -p "$DIRECTORY"
+  put_mark
+  write
+  ;;
 remove) remove ;;
 *) die "got \"${1-}\", must be create, update or remove" ;;
 esac

@@ -4,6 +4,7 @@ import type { HubCredentials, TargetManifest } from "../config/manifest.ts";
 import type { StackRecord, TargetRecord } from "../config/record.ts";
 import type { HostConfig } from "../config/stack.ts";
 import type { EnvLine } from "../credentials/env-file.ts";
+import type { HashMemory } from "../credentials/htpasswd.ts";
 import type { RcloneRemote } from "../credentials/rclone-conf.ts";
 import type { Look } from "../peer/look.ts";
 
@@ -15,6 +16,8 @@ export interface TargetContext {
   readonly seed: string;
   /** The operator's SSH key; without it the SSH agent is asked. Secret. */
   readonly sshPrivateKey?: string | undefined;
+  /** Passwords' hashes, which are not reckoned twice. */
+  readonly hashes: HashMemory;
   /** What the last update left; nothing before the first. */
   readonly before?: StackRecord | undefined;
   /** What was seen at the peers, by target. A target without a look was not looked at. */

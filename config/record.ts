@@ -43,6 +43,8 @@ const recordSchema = z.object({
   targets: generations,
   /** By target, as its type needs it. */
   kept: z.record(z.string(), targetRecord),
+  /** bcrypt's hashes of the passwords in force, by their salt. */
+  hashes: z.record(z.string(), z.string()),
   /** The bundle's directory. */
   directory: z.string(),
   /** SHA-256 of the bundle's files as they were written, by path below its directory. */

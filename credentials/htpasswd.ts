@@ -17,21 +17,52 @@ export interface HtpasswdUser {
 }
 
 /**
- * One user's line without its line end. The salt is derived too, so that the line changes only
- * when the password does.
+ * bcrypt's hashes of passwords, each reckoned once in a stack's life: a thousand hosts' take seconds
+ * at every preview, and all but one are those of the last time.
  */
-export function htpasswdLine(seed: string, { owner, generation }: HtpasswdUser): string {
-  const salt = deriveBytes(seed, "bcrypt-salt", owner, generation, SALT_BYTES);
-  const setting = `$2b$${String(COST).padStart(2, "0")}$${bcrypt.encodeBase64([...salt], SALT_BYTES)}`;
-  const hash = bcrypt.hashSync(derivePassword(seed, owner, generation), setting);
-  // 2b and 2y name the same algorithm; htpasswd and Apache know it as 2y.
-  return `${owner.host}:${hash.replace(/^\$2b\$/, "$2y$")}`;
+export class HashMemory {
+  readonly #known: ReadonlyMap<string, string>;
+  readonly #used = new Map<string, string>();
+
+  /** @param known - what an earlier one gave as {@link HashMemory.used}. */
+  constructor(known: Readonly<Record<string, string>> = {}) {
+    this.#known = new Map(Object.entries(known));
+  }
+
+  /**
+   * The hash of an owner's password at a generation, in htpasswd's spelling. The salt is derived
+   * too, so that it changes only when the password does.
+   */
+  hash(seed: string, { owner, generation }: HtpasswdUser): string {
+    const salt = deriveBytes(seed, "bcrypt-salt", owner, generation, SALT_BYTES);
+    // Salts are unique to seed, owner and generation, and no secret: each hash begins with its own.
+    const key = bcrypt.encodeBase64([...salt], SALT_BYTES);
+    const remembered = this.#used.get(key) ?? this.#known.get(key);
+    const hash = remembered ?? reckon(derivePassword(seed, owner, generation), key);
+    this.#used.set(key, hash);
+    return hash;
+  }
+
+  /** The hashes that were asked for, by their salt. */
+  get used(): Record<string, string> {
+    return Object.fromEntries(this.#used);
+  }
 }
 
-/** The whole file, sorted by user. */
-export function htpasswdFile(seed: string, users: readonly HtpasswdUser[]): string {
+function reckon(password: string, salt: string): string {
+  const hash = bcrypt.hashSync(password, `$2b$${String(COST).padStart(2, "0")}$${salt}`);
+  // 2b and 2y name the same algorithm; htpasswd and Apache know it as 2y.
+  return hash.replace(/^\$2b\$/, "$2y$");
+}
+
+/** The whole file, one line a user, sorted by user. */
+export function htpasswdFile(
+  seed: string,
+  users: readonly HtpasswdUser[],
+  memory = new HashMemory(),
+): string {
   return users
-    .map((user) => `${htpasswdLine(seed, user)}\n`)
+    .map((user) => `${user.owner.host}:${memory.hash(seed, user)}\n`)
     .sort()
     .join("");
 }

@@ -1,6 +1,7 @@
 /** A look at a peer: what is there, against what was put there. Nothing is changed by it. */
 import { remembered, type StackRecord, type TargetRecord } from "../config/record.ts";
 import type { StackConfig } from "../config/stack.ts";
+import type { HashMemory } from "../credentials/htpasswd.ts";
 import { messageOf } from "../hub/errors.ts";
 import { excerpt } from "../hub/format.ts";
 import { driftOf } from "./drift.ts";
@@ -77,19 +78,21 @@ export async function lookAtPeer(
  * before the targets are made, which take the result as `looks` of their context.
  *
  * @param before - the last update's record; without one there is nothing to compare with.
+ * @param hashes - those that need not be reckoned again.
  * @returns the looks by target; none at all where the settings turn them off.
  */
 export async function lookAtPeers(
   stack: string,
   config: StackConfig,
   before: StackRecord | undefined,
+  hashes: HashMemory,
 ): Promise<ReadonlyMap<string, Look>> {
   if (!config.lookForDrift || before === undefined) return new Map();
   const { hosts, credentialSeed: seed, sshPrivateKey } = config;
   const looks = Object.entries(config.targets).map(async ([name, target]) => {
     const installed = remembered(before.kept, name);
     if (target.type !== "rest-server" || installed?.type !== "rest-server") return undefined;
-    const server = peerServer({ stack, name, target, hosts, seed });
+    const server = peerServer({ stack, name, target, hosts, seed, hashes });
     const connection = peerConnection(target, sshPrivateKey);
     return [name, await lookAtPeer(connection, server, { installed, thorough: false })] as const;
   });

@@ -2,7 +2,7 @@
 import { parseListen } from "../config/rules.ts";
 import type { HostConfig, RestServerTargetConfig } from "../config/stack.ts";
 import { jointGeneration } from "../credentials/derive.ts";
-import { htpasswdFile } from "../credentials/htpasswd.ts";
+import { htpasswdFile, type HashMemory } from "../credentials/htpasswd.ts";
 import type { PeerServer } from "./script.ts";
 import type { SshConnection } from "./ssh.ts";
 
@@ -15,6 +15,8 @@ export interface PeerSettings {
   readonly hosts: Readonly<Record<string, HostConfig>>;
   /** The seed of all derived credentials. Secret. */
   readonly seed: string;
+  /** Hashes that need not be reckoned again. */
+  readonly hashes?: HashMemory;
 }
 
 /** The compose project's name of a target's server. */
@@ -22,25 +24,12 @@ export function projectName(stack: string, target: string): string {
   return `fort-offsite-${stack}-${target}`.toLowerCase().replaceAll(/[^a-z0-9_-]/g, "-");
 }
 
-/** By the list of hosts: a thousand lines of bcrypt take seconds, and a run asks for them twice. */
-const made = new WeakMap<object, Map<string, PeerServer>>();
-
 /**
  * The server as it shall be. It holds no password, only what verifies them.
  *
  * @throws RangeError when `listen` is no address and port, which a checked config cannot lead to.
  */
-export function peerServer(settings: PeerSettings): PeerServer {
-  const { stack, name, target, hosts, seed } = settings;
-  const key = JSON.stringify([stack, name, target, seed]);
-  const known = made.get(hosts) ?? new Map<string, PeerServer>();
-  made.set(hosts, known);
-  const server = known.get(key) ?? newServer(settings);
-  known.set(key, server);
-  return server;
-}
-
-function newServer({ stack, name, target, hosts, seed }: PeerSettings): PeerServer {
+export function peerServer({ stack, name, target, hosts, seed, hashes }: PeerSettings): PeerServer {
   const listen = parseListen(target.listen);
   if (listen === undefined) throw new RangeError(`"${target.listen}" is no address and port`);
   const users = Object.entries(hosts).map(([host, { generation }]) => ({
@@ -53,7 +42,7 @@ function newServer({ stack, name, target, hosts, seed }: PeerSettings): PeerServ
     image: target.image,
     listen,
     maxSizeGiB: target.maxSizeGiB,
-    htpasswd: htpasswdFile(seed, users),
+    htpasswd: htpasswdFile(seed, users, hashes),
   };
 }
 

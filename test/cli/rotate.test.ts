@@ -66,7 +66,7 @@ function stack(
   const config = stackConfigSchema.parse(given);
   const standing = ([generation, revoked = 0]: [number, number?]) => ({ generation, revoked });
   const record: StackRecord = {
-    ...{ version: 1, kept: {}, directory: "bundle", files: {} },
+    ...{ version: 1, kept: {}, directory: "bundle", hashes: {}, files: {} },
     hosts: Object.fromEntries(Object.keys(config.hosts).map((name) => [name, standing([1])])),
     targets: Object.fromEntries(Object.keys(config.targets).map((name) => [name, standing([1])])),
   };

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
+import { HashMemory } from "../../credentials/htpasswd.ts";
 import { B2Target } from "../../components/b2-target.ts";
 import { parseStackConfig } from "../../config/parse.ts";
 import { envFile } from "../../credentials/env-file.ts";
@@ -16,6 +17,7 @@ function newTarget(
     stack: "test",
     hosts,
     seed: SEED,
+    hashes: new HashMemory(),
     target: {
       type: "b2",
       bucket: "family-fort-backups",

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
+import { HashMemory } from "../../credentials/htpasswd.ts";
 import { Bundle } from "../../components/bundle.ts";
 import { newTarget } from "../../components/targets.ts";
 import { hubCredentialsSchema, manifestSchema } from "../../config/manifest.ts";
@@ -19,7 +20,12 @@ describe("a bundle", () => {
     const given = structuredClone(validConfig());
     change(given);
     const config = parseStackConfig(raw(given), "test");
-    const context = { stack: "test", hosts: config.hosts, seed: config.credentialSeed };
+    const context = {
+      stack: "test",
+      hosts: config.hosts,
+      seed: config.credentialSeed,
+      hashes: new HashMemory(),
+    };
     const targets = Object.entries(config.targets).map(([name, target]) =>
       newTarget(name, target, context),
     );

@@ -1,5 +1,6 @@
 import { execa } from "execa";
 import { beforeEach, describe, expect, it } from "vitest";
+import { HashMemory } from "../../credentials/htpasswd.ts";
 import { RestServerTarget } from "../../components/rest-server-target.ts";
 import { parseStackConfig } from "../../config/parse.ts";
 import type { RestServerTargetConfig } from "../../config/stack.ts";
@@ -15,6 +16,7 @@ function newTarget(change: Partial<RestServerTargetConfig> = {}, sshPrivateKey?:
     stack: "test",
     hosts: config.hosts,
     seed: SEED,
+    hashes: new HashMemory(),
     sshPrivateKey,
     target,
   });

@@ -21,6 +21,7 @@ function problems(
     targets: standings(before.targets),
     kept: {},
     directory: "bundle",
+    hashes: {},
     files: {},
   };
   const targets = Object.entries(standings(now.targets)).map(([name, standing]) => [

@@ -4,13 +4,16 @@ import { join } from "node:path";
 import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { derivePassword } from "../../credentials/derive.ts";
-import { htpasswdFile, htpasswdLine } from "../../credentials/htpasswd.ts";
+import { HashMemory, htpasswdFile } from "../../credentials/htpasswd.ts";
 import { SEED } from "../config/valid.ts";
 
 const user = (host: string, generation = 1) => ({
   owner: { at: "target", target: "peer", host } as const,
   generation,
 });
+
+const htpasswdLine = (seed: string, of: ReturnType<typeof user>) =>
+  htpasswdFile(seed, [of]).trimEnd();
 
 describe("an htpasswd file", () => {
   let folder = "";
@@ -65,5 +68,32 @@ describe("a line", () => {
 
   it("is bcrypt as Apache names it", () => {
     expect(htpasswdLine(SEED, user("q"))).toMatch(/^q:\$2y\$05\$[./A-Za-z0-9]{53}$/);
+  });
+});
+
+describe("a memory of hashes", () => {
+  it("gives the same file without reckoning, and keeps what is used alone", () => {
+    const users = [user("q", 3), user("drhorrible")];
+    const first = new HashMemory();
+    const content = htpasswdFile(SEED, users, first);
+    const marked = Object.fromEntries(Object.keys(first.used).map((salt) => [salt, "remembered"]));
+    expect(htpasswdFile(SEED, users, new HashMemory(first.used))).toBe(content);
+    expect(htpasswdFile(SEED, users, new HashMemory(marked))).toBe(
+      "drhorrible:remembered\nq:remembered\n",
+    );
+    const next = new HashMemory({ ...first.used, stale: "x" });
+    const rotated = htpasswdFile(SEED, [user("q", 4), user("drhorrible")], next);
+    expect(rotated).not.toContain(content.split("\n")[1]);
+    expect(Object.keys(next.used)).toHaveLength(2);
+    expect(next.used).not.toHaveProperty("stale");
+  });
+
+  it("knows no hash of another seed", () => {
+    const memory = new HashMemory();
+    htpasswdFile(SEED, [user("q")], memory);
+    const other = "f".repeat(63) + "0";
+    expect(htpasswdFile(other, [user("q")], new HashMemory(memory.used))).toBe(
+      htpasswdFile(other, [user("q")]),
+    );
   });
 });
