@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { B2_CAPABILITIES } from "../../credentials/b2-capabilities.ts";
 import { b2Keys, type B2Record } from "../../credentials/b2-keys.ts";
+import { jointGeneration } from "../../credentials/derive.ts";
 import { keyName } from "../../credentials/names.ts";
 import type { Standing } from "../../config/generations.ts";
 import { excerpt } from "../../hub/format.ts";
@@ -30,6 +31,8 @@ export interface ExpectedKey {
   readonly purpose: Purpose;
   readonly generation: number;
   readonly host: string | undefined;
+  /** Seen from the generation in force. */
+  readonly turn: "previous" | "current" | "next";
 }
 
 const DAY_MS = 24 * 3600 * 1000;
@@ -50,10 +53,15 @@ export function expectedKeys(
   before: B2Record | undefined,
 ): ExpectedKey[] {
   const { keys } = b2Keys({ ...standing, before });
-  return keys.map(({ purpose, generation, host }) => ({
-    name: keyName({ stack, target, purpose, ...(host !== undefined && { host }) }, generation),
-    ...{ purpose, generation, host },
-  }));
+  return keys.map(({ purpose, generation, host }) => {
+    const ofHost = host === undefined ? 1 : (standing.hosts[host]?.generation ?? 1);
+    const current = jointGeneration(ofHost, standing.target.generation);
+    return {
+      name: keyName({ stack, target, purpose, ...(host !== undefined && { host }) }, generation),
+      ...{ purpose, generation, host },
+      turn: generation < current ? "previous" : generation > current ? "next" : "current",
+    };
+  });
 }
 
 /** The keys of a target that are in the state. */
@@ -114,12 +122,15 @@ export function judgeEnds(
   for (const { applicationKeyId: id, expirationTimestamp: end } of listed) {
     const key = ids.get(id);
     if (key?.expected === undefined || end == null || end - now > days * DAY_MS) continue;
+    const { turn, host } = key.expected;
+    // Its successor is in force already.
+    if (turn === "previous") continue;
+    const rotate = `offsite rotate ${host ?? target}, and deploy ${host ?? "the hub"}`;
+    // What is next was made one rotation earlier than what comes after it.
     const how =
-      key.expected.host === undefined
-        ? `offsite rotate ${target}`
-        : `offsite rotate ${target} (or ${key.expected.host})`;
+      turn === "next" ? `${rotate}, twice: the first makes this key the one in force` : rotate;
     check.error(
-      `the key "${key.name}" (${id}) ends ${day(end)}, and is refused from then on. Make its successor before: ${how}, and deploy`,
+      `the key "${key.name}" (${id}) ends ${day(end)}, and is refused from then on. Replace it before: ${how}`,
     );
   }
 }

@@ -12,6 +12,9 @@ export interface Snapshots {
 
 const HOUR_S = 3600;
 
+/** By how much two clocks may differ. */
+const CLOCK_S = 3600;
+
 /**
  * Judges the snapshots of all hosts.
  *
@@ -35,7 +38,12 @@ export function judgeSnapshots(
       reports[host] = { snapshots: count, newest: null, ageSeconds: null };
       continue;
     }
-    // Two clocks that differ must not make an age below zero.
+    if (newest - now > CLOCK_S * 1000) {
+      check.error(
+        `the newest snapshot of ${host} arrived in the future, ${new Date(newest).toISOString()}: its age says nothing. Is a clock wrong, there or here?`,
+      );
+    }
+    // Two clocks that differ a little must not make an age below zero.
     const ageSeconds = Math.max(0, (now - newest) / 1000);
     oldest = Math.max(oldest, ageSeconds);
     reports[host] = { snapshots: count, newest: new Date(newest).toISOString(), ageSeconds };
