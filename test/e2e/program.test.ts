@@ -16,6 +16,7 @@ import { startB2Emulator, type B2Emulator } from "../../sandbox/b2/index.ts";
 import { makeHosts, unseal, type Host } from "../../sandbox/hosts.ts";
 import { Stack } from "../../sandbox/stack.ts";
 import { PROJECT, World } from "../../sandbox/world.ts";
+import { Client } from "../../sdks/b2/client/client.ts";
 import { commandPluginOnPath, ensurePrograms } from "../../tools/index.ts";
 
 const world = new World();
@@ -245,6 +246,41 @@ describe("the bundle on disk", () => {
     stack.configure(config());
     const { output } = await stack.run(["preview"]);
     expect(output).toContain("hosts.q.generation: got 1, which goes down from 2");
+  });
+
+  it("is followed by the cloud: what was changed there by hand is seen and put right", async () => {
+    const { applicationKeyId, applicationKey, url: endpoint } = emulator;
+    const client = new Client({ applicationKeyId, applicationKey, endpoint });
+    const { accountId } = await client.authorize();
+    const { buckets } = await client.call<{ buckets: { bucketId: string }[] }>("b2_list_buckets", {
+      accountId,
+    });
+    await client.call("b2_update_bucket", {
+      ...{ accountId, bucketId: buckets[0]?.bucketId, bucketType: "allPublic" },
+      lifecycleRules: [{ fileNamePrefix: "", daysFromHidingToDeleting: 1 }],
+      defaultServerSideEncryption: { mode: null },
+    });
+    const { keys } = await client.call<{ keys: { applicationKeyId: string; keyName: string }[] }>(
+      "b2_list_keys",
+      { maxKeyCount: 1000 },
+    );
+    const sync = keys.find(({ keyName }) => keyName.endsWith("-sync-g1"));
+    await client.call("b2_delete_key", { applicationKeyId: sync?.applicationKeyId });
+    await stack.must(["preview", "--expect-no-changes"]);
+    const before = files();
+    const seen = await stack.must(["preview", "--refresh", "--diff"]);
+    expect(seen).toMatch(/bucketType *: "allPublic" => "allPrivate"/);
+    expect(seen).toMatch(/daysFromHidingToDeleting *: 1 *=> 30/);
+    expect(seen).toContain("cloud-sync-g1");
+    await stack.must(["up", "--refresh", "--yes", "--skip-preview"]);
+    expect(changedFiles(before)).toEqual(["rclone.conf.age"]);
+    await stack.must(["preview", "--refresh", "--expect-no-changes"]);
+    const repaired = await client.call<{ buckets: object[] }>("b2_list_buckets", { accountId });
+    expect(repaired.buckets[0]).toMatchObject({
+      bucketType: "allPrivate",
+      lifecycleRules: [{ daysFromHidingToDeleting: 30 }],
+      defaultServerSideEncryption: { value: { mode: "SSE-B2" } },
+    });
   });
 
   it("loses the file of a host that is removed, and gains it back", async () => {
