@@ -1,9 +1,9 @@
 /** From what a look found to what people are told of it. */
 import { printable } from "../hub/format.ts";
-import { SERVER_UID } from "./compose.ts";
 import { containerDrift, flagDrift, imageDrift, parseService } from "./container-drift.ts";
-import type { Container } from "./container.ts";
-import type { PathFact, PathName, PeerFacts } from "./facts.ts";
+import type { Container, OtherContainer } from "./container.ts";
+import type { PeerFacts } from "./facts.ts";
+import { ofData, ofFiles, ofPaths, wasPut } from "./file-drift.ts";
 import type { PeerRecord } from "./look.ts";
 import { composeText, sha256, type PeerServer } from "./script.ts";
 
@@ -62,14 +62,6 @@ function ofMachine(facts: PeerFacts, { listen, dataDir }: PeerServer, { manual }
       `docker is ${facts.boot} there: the server would not come back after a reboot. Let it start with: systemctl enable docker`,
     );
   }
-  if (facts.listener !== "" && facts.running.size === 0 && /^\d/.test(facts.engine)) {
-    const who = /users:\(\("([^"]*)",pid=(\d+)/.exec(facts.listener);
-    const name =
-      who === null ? "" : `, ${printable(who[1] ?? "")} with process ID ${who[2] ?? ""},`;
-    manual.push(
-      `somebody else${name} listens on port ${listen.port} there. Stop that, or change listen`,
-    );
-  }
   if (facts.readOnly) {
     manual.push(
       `the file system of ${dataDir}/repositories is read-only: no backup gets there. Look at dmesg there; a disk may be dying`,
@@ -77,149 +69,14 @@ function ofMachine(facts: PeerFacts, { listen, dataDir }: PeerServer, { manual }
   }
 }
 
-function ofFiles(
-  facts: PeerFacts,
-  server: PeerServer,
-  { installed }: Expected,
-  { drift, manual }: Findings,
-): void {
-  const next = { compose: composeText(server), htpasswd: server.htpasswd };
-  for (const [name, file] of [
-    ["compose", "compose.yaml"],
-    ["htpasswd", "htpasswd"],
-  ] as const) {
-    const actual = facts.sha256[name];
-    const wanted = sha256(next[name]);
-    const known =
-      [wanted, installed?.[name]].includes(actual) || wasPut(facts, name, wanted, installed);
-    if (facts.paths[name]?.kind !== "regular file" || actual === undefined) {
-      drift.push(`${file} is missing`);
-    } else if (!known) {
-      drift.push(`${file} was changed by hand`);
-    } else if (name === "htpasswd" && facts.changed.has("htpasswd")) {
-      drift.push(
-        "htpasswd was written to since it was installed: it is as it was, but the server may have loaded something else",
-      );
-    }
-  }
-  if (facts.pending) {
-    drift.push("an installation was killed half-way and was not undone");
-  }
-  if (facts.owner === server.project) return;
-  const mark = facts.owner === undefined ? "is missing" : `names ${printable(facts.owner)}`;
-  if (facts.ours || facts.empty) {
-    if (!facts.empty) drift.push(`the mark of ownership, server/project, ${mark}`);
-  } else {
-    manual.push(
-      `the mark of ownership, server/project, ${mark}, and nothing there says that the files are this server's. If they are, put it back there: printf %s ${server.project} > ${server.dataDir}/server/project`,
-    );
-  }
-}
-
-/**
- * Whether a file that neither the last update nor the next one knows was put there by an update all
- * the same: one that failed later on leaves no record. With no change on its way there was none.
- */
-function wasPut(
-  facts: PeerFacts,
-  name: "compose" | "htpasswd",
-  wanted: string,
-  installed: PeerRecord | undefined,
-): boolean {
-  return installed?.[name] !== wanted && facts.footprint && !facts.changed.has(`sha256.${name}`);
-}
-
-/** The permissions that `own` in install.sh sets. */
-const MODES: readonly [PathName, string, PathFact["kind"], number, number][] = [
-  ["server", "server/", "directory", 0o711, 0],
-  ["auth", "server/auth/", "directory", 0o500, SERVER_UID],
-  ["htpasswd", "htpasswd", "regular file", 0o400, SERVER_UID],
-  ["compose", "compose.yaml", "regular file", 0o600, 0],
-  ["project", "server/project", "regular file", 0o600, 0],
-  ["repositories", "repositories/", "directory", 0o700, SERVER_UID],
-];
-
-function ofPaths(facts: PeerFacts, { dataDir }: PeerServer, { drift, manual }: Findings): void {
-  for (const [name, shown, kind, mode, owner] of MODES) {
-    const path = facts.paths[name];
-    if (path === undefined) continue;
-    if (path.kind !== kind) {
-      drift.push(`${shown} is a ${path.kind}, must be a ${kind}`);
-      continue;
-    }
-    if (path.link !== undefined && name !== "repositories") {
-      const say = name === "server" ? manual : drift;
-      const way = name === "server" ? ". Put the directory itself back there" : "";
-      say.push(`${shown} is a symbolic link to ${printable(path.link)}${way}`);
-    }
-    if (path.mode !== mode) {
-      drift.push(`${shown} has the mode ${octal(path.mode)}, must be ${octal(mode)}`);
-    }
-    if (path.uid !== owner || path.gid !== owner) {
-      drift.push(
-        `${shown} belongs to the user ${path.uid} and the group ${path.gid}, must be ${owner} and ${owner}`,
-      );
-    }
-  }
-  const { data_dir: all } = facts.paths;
-  if (all === undefined) {
-    drift.push(
-      `${dataDir} is missing, and the backups with it. If a disk is not mounted there, mount it first: pulumi up makes an empty directory`,
-    );
-  } else if (facts.paths.repositories === undefined) {
-    drift.push(
-      "repositories/ is missing, and the backups with it. If a disk is not mounted there, mount it first: pulumi up makes an empty directory",
-    );
-  } else if (facts.paths.server === undefined) {
-    drift.push(
-      `server/ is missing in ${dataDir}. If a disk is not mounted there, mount it first: pulumi up makes it anew`,
-    );
-  }
-  if (all !== undefined && (all.mode & 0o002) !== 0)
-    drift.push(`${dataDir} may be written to by everybody`);
-  for (const [name, path] of [
-    ["data_dir", dataDir],
-    ["repositories", `${dataDir}/repositories`],
-  ] as const) {
-    if (!facts.changed.has(name)) continue;
-    const { link } = facts.paths[name] ?? {};
-    const now =
-      link === undefined
-        ? "no longer a symbolic link"
-        : `a symbolic link to ${printable(link)} now`;
-    drift.push(
-      `${path} is ${now}, as it was not when the server was installed. If that is not meant, undo it first: pulumi up goes on with what is there`,
-    );
-  }
-}
-
-function octal(mode: number): string {
-  return mode.toString(8).padStart(4, "0");
-}
-
-function ofData(facts: PeerFacts, { dataDir }: PeerServer, { drift, manual }: Findings): void {
-  if (facts.unusable !== undefined && !facts.readOnly) {
-    drift.push(
-      `files in repositories/ belong to somebody else or cannot be read by the server, such as ${printable(facts.unusable)}`,
-    );
-  }
-  if (facts.link !== undefined) {
-    manual.push(
-      `${printable(facts.link)} is a symbolic link, which the server in its container cannot follow. Put the folder itself back there`,
-    );
-  }
-  if (facts.free !== undefined && facts.free < 64 * 1024 ** 2) {
-    manual.push(`the disk of ${dataDir} is full: no backup gets there. Free some space`);
-  }
-}
-
 function ofContainers(
   facts: PeerFacts,
   server: PeerServer,
   { installed }: Expected,
-  { drift, notices }: Findings,
+  { drift, manual, notices }: Findings,
 ): void {
   const main = mainOf(facts, server);
+  ofListener(facts, server, manual);
   for (const other of facts.containers) {
     if (other !== main) {
       drift.push(`there is another container of the server's project: ${printable(nameOf(other))}`);
@@ -247,6 +104,20 @@ function ofContainers(
       `THE SERVER LETS STRANGERS IN: it answered ${printable(status)} to ${who === "nobody" ? "a request without a credential" : "a stranger's credential"}, must be 401`,
     );
   }
+}
+
+/** The port is somebody else's: no container of Docker's that is told of elsewhere. */
+function ofListener(facts: PeerFacts, server: PeerServer, manual: string[]): void {
+  const isKnown =
+    facts.containers.some(({ State }) => State.Running) ||
+    facts.impostors.length > 0 ||
+    facts.others.some((other) => isWriter(other, server));
+  if (facts.listener === "" || isKnown) return;
+  const who = /users:\(\("([^"]*)",pid=(\d+)/.exec(facts.listener);
+  const name = who === null ? "" : `, ${printable(who[1] ?? "")} with process ID ${who[2] ?? ""},`;
+  manual.push(
+    `somebody else${name} listens on port ${server.listen.port} there. Stop that, or change listen`,
+  );
 }
 
 function mainOf(facts: PeerFacts, { project }: PeerServer): Container | undefined {
@@ -309,17 +180,25 @@ function ofOthers(facts: PeerFacts, server: PeerServer, { drift, notices }: Find
       notices.push(`a door is open for prune until ${until.toISOString()}`);
     }
   }
-  const own = new Set(facts.containers.map(({ Name }) => Name));
-  for (const { name, project, door, mounts } of facts.others) {
-    if (own.has(name) || door === server.project || project === server.project) continue;
-    const writes = mounts.some(
-      ({ Source, RW }) =>
-        RW && (Source === server.dataDir || Source.startsWith(`${server.dataDir}/`)),
+  const known = new Set([
+    ...facts.containers.map(({ Name }) => Name),
+    // Said already.
+    `/${server.project}-rest-server-1`,
+  ]);
+  for (const other of facts.others) {
+    const { name } = other;
+    if (known.has(name) || !isWriter(other, server)) continue;
+    drift.push(
+      `the container ${printable(name.replace(/^\//, ""))} is not fort-offsite's and may write to ${server.dataDir}. pulumi up stops it`,
     );
-    if (writes) {
-      drift.push(
-        `the container ${printable(name.replace(/^\//, ""))} is not fort-offsite's and may write to ${server.dataDir}. pulumi up stops it`,
-      );
-    }
   }
+}
+
+/** Whether a container that is none of ours can write to the backups. */
+function isWriter({ project, door, mounts }: OtherContainer, server: PeerServer): boolean {
+  if (project === server.project || door === server.project) return false;
+  const { dataDir } = server;
+  return mounts.some(
+    ({ Source, RW }) => RW && (Source === dataDir || Source.startsWith(`${dataDir}/`)),
+  );
 }

@@ -39,12 +39,16 @@ esac
 
 # What is in $data_dir already must be ours: a directory is easily mistyped.
 check_owner() {
+  # The mark last: another installation may be making it just now.
+  content=$(ls -A "$server" 2>/dev/null) || content=
+  ours=
+  ! is_ours || ours=yes
   owner=$(cat "$server/project" 2>/dev/null) || owner=
-  if [ "$owner" = "$project" ] || is_ours; then
+  if [ "$owner" = "$project" ] || [ -n "$ours" ]; then
     return 0
   elif [ -n "$owner" ]; then
     problem "dataDir: $data_dir belongs to the server $owner. If that one was renamed, take it out of the config, run pulumi up, and add it under its new name: the data stays. Otherwise choose another targets.<name>.dataDir"
-  elif [ -n "$(ls -A "$server" 2>/dev/null)" ]; then
+  elif [ -n "$content" ]; then
     problem "dataDir: $server has files that are not fort-offsite's. Choose another targets.<name>.dataDir"
   elif [ -n "$(ls -A "$repositories" 2>/dev/null)" ] && [ "$(stat -c %u "$repositories/")" != "$uid" ]; then
     problem "dataDir: $repositories has files of another user. Choose another targets.<name>.dataDir, or hand it over with: chown -R $uid:$uid $repositories"
