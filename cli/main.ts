@@ -10,8 +10,10 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   init: async () => (await import("./commands/init.ts")).initCommand(),
   rotate: async () => (await import("./commands/rotate.ts")).rotateCommand(),
   verify: async () => (await import("./commands/verify.ts")).verifyCommand(),
+  doctor: async () => (await import("./commands/doctor.ts")).doctorCommand(),
   prune: async () => (await import("./commands/prune.ts")).pruneCommand(),
   cost: async () => (await import("./commands/cost.ts")).costCommand(),
+  bundle: async () => (await import("./commands/bundle.ts")).bundleCommand(),
   recover: async () => (await import("./commands/recover.ts")).recoverCommand(),
 };
 

@@ -1,9 +1,9 @@
 /**
  * Builds what runs outside of this repository's toolchain: the b2 provider, and the hub's agent as
- * one file that needs Node.js alone. Runs after `npm ci` as npm's `prepare`, and by
+ * one file that needs Node.js alone; and links the operator's commands. Runs after `npm ci` as npm's `prepare`, and by
  * `npm run build`.
  */
-import { chmod, mkdir } from "node:fs/promises";
+import { chmod, mkdir, rename, rm, symlink } from "node:fs/promises";
 import path from "node:path";
 import { build } from "esbuild";
 import { buildProvider } from "../sdks/b2/build.ts";
@@ -39,6 +39,22 @@ export async function buildAgent(outfile = AGENT): Promise<void> {
   await chmod(outfile, 0o755);
 }
 
+/**
+ * Lets `npx offsite` find the operator's commands: npm links the programs of packages that it
+ * installs, and not those of the project itself. One that package.json names under `bin` npx looks
+ * for in a copy of its own (npm 11, libnpmexec), and fails; a link in the project it simply starts.
+ *
+ * @param root - The project's folder.
+ */
+export async function linkCommands(root = ROOT): Promise<void> {
+  const folder = path.join(root, "node_modules", ".bin");
+  const next = path.join(folder, `.offsite-${process.pid}`);
+  await mkdir(folder, { recursive: true });
+  await rm(next, { force: true });
+  await symlink(path.join("..", "..", "cli", "offsite.mjs"), next);
+  await rename(next, path.join(folder, "offsite"));
+}
+
 if (process.argv[1] === import.meta.filename) {
-  await Promise.all([buildProvider(), buildAgent()]);
+  await Promise.all([buildProvider(), buildAgent(), linkCommands()]);
 }

@@ -1,7 +1,7 @@
 /** The questions for the places elsewhere. */
 import { parseListen } from "../../config/rules.ts";
 import { askHostKey } from "./ask-key.ts";
-import { at, isRecord, withValue } from "./draft.ts";
+import { at, withValue } from "./draft.ts";
 import { namesIn, proposeBucket, proposeListen, proposeMaxSizeGiB } from "./proposals.ts";
 import { askOne, askText, askYes, say } from "./prompts.ts";
 import type { Interview } from "./interview.ts";
@@ -59,19 +59,16 @@ async function askAnother(interview: Interview): Promise<void> {
   await askTarget(interview, name);
 }
 
-/** Settings that are kept as they were, because nobody needs to be asked for them. */
-const KEPT = {
-  b2: ["region", "endpoint", "keyDays"],
-  "rest-server": ["image", "url"],
+/** What is asked for; all else stays as it was. */
+const ASKED = {
+  b2: ["bucket", "keepHiddenDays"],
+  "rest-server": ["ssh", "listen", "expose", "dataDir", "maxSizeGiB"],
 } as const;
 
 async function askTarget(interview: Interview, name: string): Promise<void> {
   const path = ["targets", name];
   const type = at(interview.draft, [...path, "type"]) as Type;
-  const before = at(interview.before, path);
-  if (isRecord(before) && before.type === type) {
-    for (const key of KEPT[type]) interview.keep([...path, key]);
-  }
+  if (at(interview.before, [...path, "type"]) === type) interview.keepOthers(path, ASKED[type]);
   if (type === "b2") await askBucket(interview, name);
   else await askPeer(interview, name);
 }

@@ -1,5 +1,5 @@
 /** Questions on places of the settings. */
-import { at, problemAt, withValue, type Draft, type Path } from "./draft.ts";
+import { at, isRecord, problemAt, withValue, type Draft, type Path } from "./draft.ts";
 import { askText } from "./prompts.ts";
 
 /** The settings as they come together on the terminal. */
@@ -43,6 +43,13 @@ export class Interview {
   keep(path: Path): void {
     const value = at(this.before, path);
     if (value !== undefined && !this.isGiven(path)) this.set(path, value);
+  }
+
+  /** Leaves all else below a place as it was before. */
+  keepOthers(path: Path, asked: readonly string[]): void {
+    const before = at(this.before, path);
+    const names = isRecord(before) ? Object.keys(before) : [];
+    for (const name of names) if (!asked.includes(name)) this.keep([...path, name]);
   }
 
   /** Asks for a text or a number at a place, unless it is given. */

@@ -46,6 +46,7 @@ async function askHosts(interview: Interview): Promise<void> {
     names = split(text);
   }
   for (const name of names) {
+    interview.keepOthers(["hosts", name], ["key", "sizeGiB"]);
     await askPublicKey(interview, ["hosts", name, "key"], { name, address: name });
     await interview.ask(["hosts", name, "sizeGiB"], `About how many GiB does ${name} back up?`, {
       isNumber: true,
@@ -88,7 +89,7 @@ async function askSeal(interview: Interview): Promise<void> {
       proposal: "../fort-nix/secrets/offsite",
     },
   );
-  interview.keep(["seal", "manifest"]);
+  interview.keepOthers(["seal"], ["format", "directory", "operators"]);
   await askOperators(interview);
 }
 

@@ -94,8 +94,8 @@ const HEADER = ` yaml-language-server: $schema=config/stack.schema.json
 const COMMENTS: Readonly<Record<string, string>> = {
   hub: " The machine that the hosts back up to, and the URL at which they reach it.",
   hosts:
-    " What is backed up: the public key that a host's credentials are sealed to, and about how much\n it holds. `offsite rotate <host>` raises a generation, and with it the host's credentials.",
-  targets: " The places elsewhere. `offsite rotate <target>` turns the keys of one over.",
+    " What is backed up: the public key that a host's credentials are sealed to, and about how much\n it holds. `offsite rotate` with its name turns a host's credentials over.",
+  targets: " The places elsewhere. `offsite rotate` with its name turns the keys of one over.",
   seal: " How the bundle's files are encrypted, and where they go. Operators can read all of them.",
   lookForDrift: " Whether previews look at the peers and the bundle for changes made by hand.",
 };
