@@ -6,6 +6,7 @@ import {
   copyFileSync,
   readFileSync,
   realpathSync,
+  renameSync,
   statSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
@@ -90,14 +91,22 @@ export class Hub {
 
   /** Opens the hub's files with the hub's own key. */
   static async open(options: HubOptions): Promise<Hub> {
-    const files = await Promise.all(
-      ["hub.htpasswd", "hub-credentials.json", "rclone.conf"].map(async (name) => [
-        name,
-        await unseal(join(options.bundle, `${name}.age`), options.host.identityFile),
-      ]),
-    );
+    const files = await unsealAll(options);
     await buildAgent(join(options.world.folder("hub", "programs"), "offsite-hub.mjs"));
-    return new Hub(options, Object.fromEntries(files) as Record<string, string>);
+    return new Hub(options, files);
+  }
+
+  /**
+   * Deploys the hub again: its secrets are those of the bundle as it is now, and its server is started
+   * anew, as NixOS does when the sealed htpasswd is another.
+   */
+  async deploy(): Promise<void> {
+    for (const [name, content] of Object.entries(await unsealAll(this.#options))) {
+      const path = this.#own(this.#options.world.file(`hub/run/${name}.new`, content));
+      renameSync(path, path.replace(/\.new$/, ""));
+    }
+    await this.stop();
+    await this.serve();
   }
 
   /** What the hub's unsealed files hold. */
@@ -180,6 +189,16 @@ export class Hub {
     }
     return copy;
   }
+}
+
+async function unsealAll({ bundle, host }: HubOptions): Promise<Record<string, string>> {
+  const files = await Promise.all(
+    ["hub.htpasswd", "hub-credentials.json", "rclone.conf"].map(async (name) => [
+      name,
+      await unseal(join(bundle, `${name}.age`), host.identityFile),
+    ]),
+  );
+  return Object.fromEntries(files) as Record<string, string>;
 }
 
 /** Whether everybody may run it: it, and every folder above it. */

@@ -153,7 +153,8 @@ export class RotationWorld {
       stdin: "ignore",
       reject: false,
     });
-    return { ...result, exitCode: result.exitCode ?? 1 };
+    const { exitCode = 1, stdout, stderr } = result;
+    return { exitCode, stdout, stderr };
   }
 
   async close(): Promise<void> {
