@@ -62,7 +62,9 @@ async function openWith(file: string, format: "age" | "sops", identity: string):
     if (error.code === "ENOENT") {
       throw new UsageError(`needs the program ${program}, which is not on PATH`);
     }
-    return { reason: `cannot be opened with ${identity}: ${reasonOf(error.stderr)}` };
+    return {
+      reason: `cannot be opened with ${identity}: ${reasonOf((error.stderr as string | undefined) ?? "")}`,
+    };
   }
 }
 

@@ -189,6 +189,44 @@ describe("after the state was lost", () => {
   });
 });
 
+describe("offsite bundle", () => {
+  it("finds what was deleted, writes it from the state, and keeps every other file's bytes", async () => {
+    const bytes = () => fingerprint(cluster.bundle).filter((line) => !line.includes("directory"));
+    const before = bytes();
+    const lost = join(cluster.bundle, "hosts/q.env.age");
+    rmSync(lost);
+    const checked = await cluster.offsite("bundle", "--check", "--json");
+    expect(checked.exitCode, checked.all).toBe(1);
+    expect(JSON.parse(checked.stdout)).toMatchObject({
+      version: 1,
+      upToDate: false,
+      files: [{ path: "hosts/q.env.age", status: "missing" }],
+      owed: [],
+    });
+    const written = await cluster.offsite("bundle");
+    expect(written.exitCode, written.all).toBe(0);
+    expect(await unseal(lost, q.identityFile)).toBe((await everything()).bundle["hosts/q.env.age"]);
+    const changed = bytes().filter((line) => !before.includes(line));
+    expect(changed.map((line) => line.split(" ")[0])).toEqual([".fort-offsite", "hosts/q.env.age"]);
+    const again = await cluster.offsite("bundle", "--check");
+    expect(again.exitCode, again.all).toBe(0);
+  });
+});
+
+describe("offsite cost", () => {
+  it("tells the cost of the settings, and what they change against what is deployed", async () => {
+    Object.assign(settings["fort-offsite:hosts"]?.q ?? {}, { sizeGiB: 1010 });
+    cluster.stack.configure(settings);
+    const { exitCode, stdout, all } = await cluster.offsite("cost", "--json");
+    Object.assign(settings["fort-offsite:hosts"]?.q ?? {}, { sizeGiB: 10 });
+    cluster.stack.configure(settings);
+    expect(exitCode, all).toBe(0);
+    const report = JSON.parse(stdout) as { difference: { targets: { cloud: { change: number } } } };
+    // 1000 GiB more, and a tenth of them hidden, at 6.95 USD a TB.
+    expect(report.difference.targets.cloud.change).toBeCloseTo(8.2086, 3);
+  });
+});
+
 describe("a key that was imported by its id alone", () => {
   it("ends the update with the way out, and no file of the bundle becomes wrong", async () => {
     const name = "cloud-hub-monitor-g1";

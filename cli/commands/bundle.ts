@@ -1,0 +1,103 @@
+import { resolve } from "node:path";
+import { Command } from "commander";
+import { UsageError } from "../../hub/errors.ts";
+import { counted, printable } from "../../hub/format.ts";
+import { compare, type FileReport } from "../bundle/compare.ts";
+import { deployedBundle, type DeployedBundle } from "../bundle/deployed.ts";
+import { owedUpdates } from "../bundle/owed.ts";
+import { bringUpToDate, requireOwn } from "../bundle/write.ts";
+import type { StackOptions } from "../options.ts";
+import { OperatorStack } from "../stack.ts";
+
+interface Options extends StackOptions {
+  readonly out?: string;
+  readonly check?: boolean;
+  readonly identity: readonly string[];
+  readonly json?: boolean;
+}
+
+/** What `offsite bundle --check --json` prints. */
+interface CheckReport {
+  readonly version: 1;
+  readonly directory: string;
+  readonly upToDate: boolean;
+  /** Every file that is not up to date. */
+  readonly files: readonly FileReport[];
+  /** What the settings have that is not deployed. */
+  readonly owed: readonly string[];
+}
+
+/** `offsite bundle`. */
+export function bundleCommand(): Command {
+  return new Command("bundle")
+    .summary("write the bundle's files without an update, or check them")
+    .description(
+      "Writes the files of the last update again from the stack's state: those that are missing or were edited " +
+        "in the bundle's own directory, or all of them in another one. A file that is up to date keeps its bytes. " +
+        "With --check it writes nothing and names every file that is missing, edited, or not the stack's. It " +
+        "changes nothing but files in that directory.",
+    )
+    .option("--out <dir>", "the directory (default: seal.directory)")
+    .option("--check", "write nothing; say whether the directory is up to date")
+    .option(
+      "-i, --identity <file>",
+      "a private key that opens the files, to compare what no checksum tells; may be given several times",
+      (file: string, all: readonly string[]) => [...all, resolve(file)],
+      [] as readonly string[],
+    )
+    .option("--json", "with --check: print the report as JSON")
+    .addHelpText(
+      "after",
+      "\nExit codes: 0 up to date, 1 not, or a file could not be written or checked, 2 wrong use, 130 interrupted.",
+    )
+    .action(run);
+}
+
+async function run(options: Options): Promise<void> {
+  if (options.json === true && options.check !== true) {
+    throw new UsageError("--json is for --check");
+  }
+  const stack = await OperatorStack.open(options);
+  const bundle = deployedBundle(await stack.resources());
+  if (bundle === undefined) {
+    throw new UsageError(`the stack ${stack.name} has no bundle yet. Make it with: pulumi up`);
+  }
+  const directory =
+    options.out === undefined ? resolve(stack.project, bundle.directory) : resolve(options.out);
+  if (options.check === true) {
+    await check(stack, bundle, directory, options);
+    return;
+  }
+  await requireOwn(directory);
+  const reports = await compare(bundle, directory, options.identity);
+  const { written, removed } = await bringUpToDate(bundle, directory, reports);
+  for (const path of written) console.log(`wrote ${printable(path)}`);
+  for (const path of removed) console.log(`removed ${printable(path)}`);
+  const left = (await compare(bundle, directory, options.identity)).filter(
+    ({ status }) => status === "surplus",
+  );
+  for (const { path, reason } of left) console.error(`left: ${printable(path)} ${reason}`);
+  console.log(`${directory}: ${counted(bundle.files.length, "file")}, ${written.length} written`);
+  if (left.length > 0) process.exitCode = 1;
+}
+
+async function check(
+  stack: OperatorStack,
+  bundle: DeployedBundle,
+  directory: string,
+  options: Options,
+): Promise<void> {
+  const files = (await compare(bundle, directory, options.identity)).filter(
+    ({ status }) => status !== "current",
+  );
+  const owed = owedUpdates(await stack.config(), await stack.record());
+  const upToDate = files.length === 0 && owed.length === 0;
+  const report: CheckReport = { version: 1, directory, upToDate, files, owed };
+  if (options.json === true) console.log(JSON.stringify(report, null, 2));
+  else {
+    for (const { path, reason } of files) console.log(`${printable(path)} ${reason}`);
+    for (const line of owed) console.log(`an update is owed: ${line}`);
+    console.log(upToDate ? `${directory} is up to date` : `${directory} is not up to date`);
+  }
+  if (!upToDate) process.exitCode = 1;
+}
