@@ -10,6 +10,7 @@ import { b2Transport } from "../../hub/targets/b2-transport.ts";
 import { counted } from "../../hub/format.ts";
 import { findBucket } from "../../sdks/b2/client/buckets.ts";
 import { Client, endpointUrl, type Credentials } from "../../sdks/b2/client/client.ts";
+import { ConnectionError } from "../../sdks/b2/client/errors.ts";
 import { listKeys } from "../../sdks/b2/client/keys.ts";
 import type { Transport } from "../../sdks/b2/client/transport.ts";
 import type { Bucket, Key } from "../../sdks/b2/client/types.ts";
@@ -25,9 +26,10 @@ import {
   type StackKey,
 } from "./b2-keys.ts";
 import { judgeSettings } from "./b2-settings.ts";
+import { listSnapshots } from "./b2-snapshots.ts";
 import { Skipped, type Check, type Checks } from "./checks.ts";
 import type { TargetOptions } from "./options.ts";
-import { judgeSnapshots, type Snapshots } from "./snapshots.ts";
+import { judgeSnapshots } from "./snapshots.ts";
 
 /** What is known of a B2 target. */
 export interface B2Options extends TargetOptions {
@@ -79,6 +81,7 @@ class B2Verification {
   #listed: Key[] | undefined;
   #accepted: readonly Accepted[] = [];
   #bucket: Bucket | undefined;
+  #isReached = true;
 
   constructor(options: B2Options, checks: Checks, client: Client, transport: Transport) {
     this.#options = options;
@@ -93,6 +96,11 @@ class B2Verification {
   async run(): Promise<void> {
     const checks = this.#checks;
     const isIn = await checks.make("account", () => this.#account());
+    // Every other call would wait as long for nothing.
+    if (!this.#isReached) {
+      await this.#skipAll();
+      return;
+    }
     await this.#tryKeys();
     const isThere = await checks.make("bucket", () => this.#findBucket(isIn));
     await checks.make("settings", (check) => {
@@ -105,8 +113,21 @@ class B2Verification {
     await checks.make("snapshots", (check) => this.#snapshots(check));
   }
 
+  async #skipAll(): Promise<void> {
+    for (const name of ["bucket", "settings", "keys", "strangers", "append-only", "snapshots"]) {
+      await this.#checks.make(name, () => {
+        throw new Skipped("B2 is not reached");
+      });
+    }
+  }
+
   async #account(): Promise<string> {
-    await this.#client.authorize();
+    try {
+      await this.#client.authorize();
+    } catch (error) {
+      if (error instanceof ConnectionError) this.#isReached = false;
+      throw error;
+    }
     this.#listed = await listKeys(this.#client);
     return `the operator's key is accepted at ${new URL(endpointUrl(this.#options.operator.endpoint)).host}`;
   }
@@ -243,22 +264,12 @@ class B2Verification {
     if (bucketId === undefined || reader === undefined) throw new Skipped("no key that may list");
     const { hosts, maxAgeHours } = this.#options;
     const names = Object.keys(hosts);
-    const found = new Map<string, Snapshots>();
-    const limit = pLimit(IN_FLIGHT);
-    const list = async (host: string) => {
-      let count = 0;
-      let newest: number | undefined;
-      for await (const file of reader.account.files(bucketId, `${host}/snapshots/`)) {
-        count += 1;
-        newest = Math.max(newest ?? 0, file.uploadTimestamp);
-      }
-      found.set(host, { count, newest });
-      if (count > 0 || !(await reader.account.hasVersions(bucketId, `${host}/snapshots/`))) return;
+    const { found, hidden } = await listSnapshots(reader.account, bucketId, names);
+    for (const host of hidden) {
       check.error(
         `all snapshots of ${host} there are hidden: somebody removed them. For ${this.#options.target.keepHiddenDays} days from then they can be brought back: see at the hub offsite-hub drill --thief`,
       );
-    };
-    await Promise.all(names.map((host) => limit(() => list(host))));
+    }
     const { reports, seen } = judgeSnapshots(names, found, { maxAgeHours, now: Date.now() }, check);
     Object.assign(this.#checks.hosts, reports);
     return seen;

@@ -48,15 +48,18 @@ export function credentialsOf(
 /**
  * Tries all of them, and a stranger.
  *
+ * @param repair - what puts right what was changed at the peer.
  * @returns the hosts that are let in.
  * @throws Error where the server does not answer.
  */
 export async function tryCredentials(
   connection: RestConnection,
   credentials: readonly HostCredential[],
+  repair: string,
   check: Check,
 ): Promise<ReadonlySet<string>> {
   const limit = pLimit(IN_FLIGHT);
+  const remedy = `${repair}; if that finds nothing to do, restart the container at the peer`;
   const letIn = new Set<string>();
   const tried = credentials.map((each) =>
     limit(async () => {
@@ -65,14 +68,14 @@ export async function tryCredentials(
       if (await isLetIn(connection, host, each.password)) letIn.add(host);
       else {
         check.error(
-          `the server refuses the credential of ${host} that is in force (generation ${generation}). Run pulumi up --refresh`,
+          `the server refuses the credential of ${host} that is in force (generation ${generation}). ${remedy}`,
         );
       }
       for (const other of each.others) {
         if (!(await isLetIn(connection, host, other.password))) continue;
         const which = other.generation < generation ? "was replaced" : "is to come";
         check.error(
-          `the server accepts the credential of ${host} of generation ${other.generation}, which ${which}: ${generation} is in force. Run pulumi up --refresh`,
+          `the server accepts the credential of ${host} of generation ${other.generation}, which ${which}: ${generation} is in force. ${remedy}`,
         );
       }
     }),
@@ -81,9 +84,7 @@ export async function tryCredentials(
   const [first] = credentials;
   for (const user of ["nobody", ...(first === undefined ? [] : [first.host])]) {
     if (await isLetIn(connection, user, randomBytes(16).toString("hex"))) {
-      check.error(
-        `the server lets a stranger in, as ${user} with any password. Run pulumi up --refresh, and rotate: offsite rotate --all`,
-      );
+      check.error(`the server lets a stranger in, as ${user} with any password. ${remedy}`);
     }
   }
   return letIn;

@@ -24,6 +24,8 @@ export interface RestServerOptions extends TargetOptions {
   readonly seed: string;
   /** The operator's SSH key; without it the agent is asked. Secret. */
   readonly sshPrivateKey: string | undefined;
+  /** What puts right what was changed at the peer. */
+  readonly repair: string;
 }
 
 const GIB = 1024 ** 3;
@@ -41,7 +43,7 @@ export async function verifyRestServer(options: RestServerOptions, checks: Check
   await sweepPrivateFolders();
   const connection = peerConnection(target, sshPrivateKey);
   const look = await lookFor(options, connection, checks);
-  await checks.make("server", (check) => judgeLook(look, check));
+  await checks.make("server", (check) => judgeLook(look, options.repair, check));
   await throughHttp(options, connection, look !== undefined, checks);
   await checks.make("space", (check) => space(look, checks, check));
   await checks.make("snapshots", (check) => {
@@ -81,9 +83,9 @@ async function lookFor(
   return found;
 }
 
-function judgeLook(look: Reached | undefined, check: Check): string {
+function judgeLook(look: Reached | undefined, repair: string, check: Check): string {
   if (look === undefined) throw new Skipped("not without a login");
-  for (const phrase of look.drift) check.error(`${phrase}. Run pulumi up`);
+  for (const phrase of look.drift) check.error(`${phrase}. ${repair}`);
   for (const phrase of look.manual) check.error(phrase);
   for (const phrase of look.notices) check.notice(phrase);
   return `as it was installed, ${look.facts.health === "" ? "not running" : look.facts.health}`;
@@ -127,24 +129,28 @@ async function throughHttp(
   });
   const credentials = credentialsOf(seed, { name, generation: target.generation }, hosts);
   try {
-    await tryHttp(name, route, credentials, checks);
+    await tryHttp({ name, route, credentials, repair: options.repair }, checks);
   } finally {
     await route?.close();
   }
 }
 
-async function tryHttp(
-  name: string,
-  route: Route | undefined,
-  credentials: readonly HostCredential[],
-  checks: Checks,
-): Promise<void> {
+interface Http {
+  readonly name: string;
+  /** Undefined where the server is not reached. */
+  readonly route: Route | undefined;
+  readonly credentials: readonly HostCredential[];
+  readonly repair: string;
+}
+
+async function tryHttp(http: Http, checks: Checks): Promise<void> {
+  const { name, route, credentials, repair } = http;
   const letIn = new Set<string>();
   await checks.make("credentials", async (check) => {
     if (route === undefined) throw new Skipped("the server is not reached");
     const client = new RestConnection(route.url, IN_FLIGHT, PATIENCE);
     try {
-      const accepted = await tryCredentials(client, credentials, check);
+      const accepted = await tryCredentials(client, credentials, repair, check);
       for (const host of accepted) letIn.add(host);
       return seenOf(accepted);
     } finally {
@@ -155,7 +161,7 @@ async function tryHttp(
     if (route === undefined) throw new Skipped("the server is not reached");
     const users = credentials.filter(({ host }) => letIn.has(host));
     if (users.length === 0) throw new Skipped("no credential that is let in");
-    await tryCanaries(name, route.url, users, check);
+    await tryCanaries(name, route.url, users, (line) => check.error(`${line}. ${repair}`));
     return "removing, overwriting and reading others' are refused";
   });
 }
@@ -165,7 +171,7 @@ async function tryCanaries(
   name: string,
   url: string,
   credentials: readonly HostCredential[],
-  check: Check,
+  onError: (line: string) => void,
 ): Promise<void> {
   const users = credentials.map(({ host, generation, password }) => {
     // No other than the one in force is to be tried.
@@ -195,6 +201,5 @@ async function tryCanaries(
     await probe.close();
   }
   // The server is one: what it does wrong, it does wrong for all.
-  for (const [line, hosts] of found)
-    check.error(`${hosts.join(", ")}: ${line}. Run pulumi up --refresh`);
+  for (const [line, hosts] of found) onError(`${hosts.join(", ")}: ${line}`);
 }

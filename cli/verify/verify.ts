@@ -77,7 +77,11 @@ async function verifyTarget(
   } else {
     const record = kept?.type === "rest-server" ? kept : undefined;
     const { credentialSeed: seed, sshPrivateKey } = config;
-    await verifyRestServer({ ...common, target, record, seed, sshPrivateKey }, checks);
+    // Without a look Pulumi has nothing to put right.
+    const repair = config.lookForDrift
+      ? "Run pulumi up"
+      : "Run pulumi up with fort-offsite:lookForDrift set to true";
+    await verifyRestServer({ ...common, target, record, seed, sshPrivateKey, repair }, checks);
   }
   return checks.report(target.type);
 }
