@@ -10,6 +10,7 @@ import { counted } from "../format.ts";
 import { lockTarget, type Patience } from "../locks.ts";
 import type { CanaryReport, Probe } from "../targets/probe.ts";
 import { owedDeployment, StopError, type Inventory, type Target } from "../targets/target.ts";
+import { endedKeys, withEnds } from "./key-ends.ts";
 import { newHostVerification, type HostVerification, type TargetVerification } from "./report.ts";
 import { verifyHost } from "./verify-host.ts";
 
@@ -87,7 +88,10 @@ async function verifyAll(
   report.notices.push(...owed(report));
   const tried = await probe.tryTarget();
   take(report, tried);
-  if (tried.keys !== undefined) report.keys = tried.keys;
+  if (tried.keys !== undefined) {
+    report.keys = withEnds(options.state, options.name, tried.keys);
+    report.errors.push(...endedKeys(options.name, report.keys));
+  }
 }
 
 async function one(

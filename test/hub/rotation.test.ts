@@ -130,6 +130,17 @@ describe("keys with an end", { timeout: 60_000 }, () => {
       const over = await world.run<VerifyReport>("verify", "--json");
       const refused = over.report.targets.cloud?.keys?.filter(({ accepted }) => !accepted);
       expect(refused?.map(({ role }) => role)).toEqual(["current"]);
+      // It is remembered when it was to end; by the hub's clock, which this test cannot move, later.
+      expect(over.exitCode).toBe(0);
+      const result = join(world.state, "results", "verify", "cloud", "*.json");
+      const end = refused?.[0]?.expires ?? "";
+      const past = "2026-01-02T00:00:00.000Z";
+      writeFileSync(result, readFileSync(result, "utf8").replaceAll(end, past));
+      const ended = await world.run<VerifyReport>("verify", "--json");
+      expect(ended.exitCode).toBe(1);
+      expect(ended.stderr).toMatch(/current key ended on 2026-01-02: run offsite rotate cloud/);
+      const status = await world.run<StatusReport>("status", "--json", "--no-fail");
+      expect(status.report.problems.join()).toContain("current key ended on 2026-01-02");
       const mirror = await world.mirror();
       expect(mirror.exitCode, mirror.stderr).toBe(0);
       expect(mirror.report.targets.cloud?.credential).toBe("next");
