@@ -19,8 +19,11 @@ export interface DoorPlace {
 export type DoorTask =
   /** To look at the server, and to list when these hosts' snapshots arrived. */
   | { readonly mode: "look"; readonly hosts: readonly string[] }
-  /** To open the door, and to close it when standard input ends, or after so many seconds. */
-  | { readonly mode: "open"; readonly limit: number }
+  /**
+   * To open the door, and to close it when standard input ends, after `limit` seconds, or after
+   * `patience` seconds without a line, {@link PATIENCE_SECONDS} when left out.
+   */
+  | { readonly mode: "open"; readonly limit: number; readonly patience?: number }
   /** To see to it that the door is closed; `port` is where it was, where that is known. */
   | { readonly mode: "check"; readonly port?: number | undefined };
 
@@ -44,7 +47,7 @@ export function doorScript(place: DoorPlace, task: DoorTask): string {
     uid: String(SERVER_UID),
     hosts: task.mode === "look" ? task.hosts.join(" ") : "",
     limit: task.mode === "open" ? String(Math.max(1, Math.round(task.limit))) : "0",
-    patience: String(PATIENCE_SECONDS),
+    patience: String((task.mode === "open" ? task.patience : undefined) ?? PATIENCE_SECONDS),
     port: task.mode === "check" ? String(task.port ?? 0) : "0",
   };
   const assignments = Object.entries(variables).map(([name, value]) => `${name}=${quote(value)}\n`);

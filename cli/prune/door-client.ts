@@ -12,6 +12,7 @@ const IN_FLIGHT = 8;
 const TRIES = 3;
 const PAUSE_MS = 500;
 const TIMEOUT_MS = 60_000;
+const NOTICE_MS = 3_000;
 
 /** Works on the hosts' repositories through an open door. */
 export class DoorClient {
@@ -82,8 +83,15 @@ export class DoorClient {
         return await work();
       } catch (error) {
         this.#door.signal.throwIfAborted();
-        if (attempt === TRIES) throw new Error(messageOf(error), { cause: error });
-        await setTimeout(PAUSE_MS * attempt, undefined, { signal: this.#door.signal });
+        if (attempt === TRIES) {
+          // Where the door has gone, that is soon known, and says more than what it did to a request.
+          await setTimeout(NOTICE_MS, undefined, { signal: this.#door.signal }).catch(
+            () => undefined,
+          );
+          this.#door.signal.throwIfAborted();
+          throw new Error(messageOf(error), { cause: error });
+        }
+        await setTimeout(PAUSE_MS * attempt);
       }
     }
   }

@@ -8,7 +8,14 @@ import bcrypt from "bcryptjs";
 import { execa } from "execa";
 import { messageOf } from "../../hub/errors.ts";
 import { excerpt, printable } from "../../hub/format.ts";
-import { doorCommand, doorScript, parseLook, type DoorPlace, type Look } from "../../peer/door.ts";
+import {
+  doorCommand,
+  doorScript,
+  parseLook,
+  PATIENCE_SECONDS,
+  type DoorPlace,
+  type Look,
+} from "../../peer/door.ts";
 import { forward } from "../../peer/forward.ts";
 import {
   reasonOf,
@@ -177,11 +184,11 @@ class Session {
       clearInterval(this.#beat);
       if (this.#isClosing) return;
       const why = this.#lines.includes("closed")
-        ? `the door has closed by itself${options.minutes === 0 ? "" : `; it may be open for ${options.minutes} minutes at most (--minutes)`}`
+        ? `the door has closed by itself: its ${options.minutes} minutes were over (--minutes), or it had heard nothing from here for ${PATIENCE_SECONDS} seconds`
         : "the connection to the peer broke, and with it the door closes";
       ended.abort(
         new Error(
-          `${why}. What was removed stays removed, in an order in which nothing is lost. Run it again`,
+          `${why}. What was removed stays removed, in an order that leaves the copy sound. Run it again`,
         ),
       );
     });

@@ -189,7 +189,7 @@ function reportOf(each: Thinning, isAllowed: boolean): HostReport {
     going: each.going.length,
     files: null,
     bytes: null,
-    reasons: isRefused && each.doubt !== undefined ? [each.doubt] : [],
+    reasons: isRefused ? [each.doubt] : [],
   };
 }
 
@@ -198,7 +198,8 @@ function show(plans: readonly Thinning[], { say, allowed }: ForgetOptions): void
   const head = ["host", "snapshots stay", "snapshots go", "of", "restic's dry run"];
   const table = new Table({ head, style: { head: [], border: [] } });
   for (const { host, going, total, prune } of plans) {
-    const [first, last] = [going[0], going.at(-1)];
+    const first = going.at(0);
+    const last = going.at(-1);
     const of = first && last ? `${shown(first)} to ${shown(last)}` : "";
     table.push([host, total - going.length, going.length, of, prune]);
   }
@@ -296,5 +297,5 @@ function outline(stdout: string): string {
 }
 
 function isEmpty(prune: string): boolean {
-  return prune === "" || /^total prune 0 blobs/.test(prune);
+  return prune === "" || prune.startsWith("total prune 0 blobs");
 }

@@ -216,10 +216,11 @@ function lacking(names: NameTable, other: NameTable): string[] {
 function spanOf(names: readonly string[], arrivals: Arrivals): SnapshotSpan {
   const times = names.map((name) => arrivals.get(name)).filter((time) => time !== undefined);
   if (times.length === 0) return { count: names.length, oldest: undefined, newest: undefined };
-  const [oldest, newest] = times.reduce(
-    ([low, high], time) => [Math.min(low, time), Math.max(high, time)] as const,
-    [Infinity, -Infinity] as const,
-  );
+  let [oldest, newest] = [Infinity, -Infinity];
+  for (const time of times) {
+    oldest = Math.min(oldest, time);
+    newest = Math.max(newest, time);
+  }
   return { count: names.length, oldest, newest };
 }
 

@@ -80,10 +80,9 @@ async function plan(options: RemoveGoneOptions, report: PruneReport): Promise<Re
   if (look.busy) throw new Error("another prune has its door open at the peer. Wait for it to end");
   if (look.swept > 0) say(`Removed ${counted(look.swept, "door")} that an earlier prune had left.`);
   const atPeer = await withServer(peer, interruption, (url) => list(url, peer.passwords));
-  const listings = [
-    await list(hub.url, hub.passwords),
-    await list(hub.url, hub.passwords),
-  ] as const;
+  const first = await list(hub.url, hub.passwords);
+  const answered = [...hub.passwords].filter(([host]) => !(first.get(host) instanceof Error));
+  const second = await list(hub.url, new Map(answered));
   const plans: Removal[] = [];
   for (const host of hosts) {
     try {
@@ -93,7 +92,7 @@ async function plan(options: RemoveGoneOptions, report: PruneReport): Promise<Re
         arrivals: look.snapshots.get(host) ?? new Map(),
         locks: look.locks.get(host) ?? [],
       };
-      const atHub = [found(listings[0], host, "hub"), found(listings[1], host, "hub")] as const;
+      const atHub = [found(first, host, "hub"), found(second, host, "hub")] as const;
       const removal = planRemoval(host, copy, atHub, { retention, now: look.now });
       report.hosts[host] = reportOf(removal, inventory, options.allowed.has(host));
       plans.push(removal);

@@ -36,6 +36,8 @@ export class Speaker {
 
   constructor(json: boolean) {
     this.#json = json;
+    // A terminal that is closed, a reader that goes away: the door is to be closed all the same.
+    for (const each of [process.stdout, process.stderr]) each.on("error", () => undefined);
   }
 
   /** Where the lines go. */
