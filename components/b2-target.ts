@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import * as b2 from "@pulumi/b2";
 import * as pulumi from "@pulumi/pulumi";
 import type { HubCredentials, TargetManifest } from "../config/manifest.ts";
@@ -128,10 +129,11 @@ export class B2Target extends pulumi.ComponentResource implements OffsiteTarget 
   }
 
   #secretMissing(id: string): Error {
-    return new pulumi.ResourceError(
-      `The key ${id} is in the state without its secret, as an import by its id leaves it. Let Pulumi forget it (pulumi state delete), then bring it back with: offsite recover --identity <your key>; or let the next update make another`,
-      this,
-    );
+    const message = `The key ${id} is in the state without its secret, as an import by its id leaves it. Let Pulumi forget it (pulumi state delete), then bring it back with: offsite recover --identity <your key>; or let the next update make another`;
+    // The SDK inspects what is thrown with all that hangs on it, for minutes; this is the short answer.
+    return Object.assign(new pulumi.ResourceError(message, this), {
+      [inspect.custom]: () => message,
+    });
   }
 
   #newKey(name: string, args: B2TargetArgs, bucket: b2.Bucket, key: B2Key): b2.ApplicationKey {
