@@ -123,7 +123,7 @@ export class RestServerTarget extends pulumi.ComponentResource implements Offsit
         parent: this,
         deleteBeforeReplace: true,
         // A repair has a name of its own, with which it is a change. The name stays in the state
-        // afterwards: a repair that is made is not made again (docs/adr/0009-a-look-at-the-peer.md).
+        // afterwards: a repair that is made is not made again (docs/adr/0012-drift.md).
         ...(repair === undefined && { ignoreChanges: ["update"] }),
       },
     );

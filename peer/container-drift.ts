@@ -40,8 +40,7 @@ export function parseService(text: string): Service {
 
 /** The flags without which a backup can be destroyed, or read by another host: whatever file says. */
 export function flagDrift({ Config }: Container): string[] {
-  const flags = new Set([...Config.Entrypoint, ...Config.Cmd]);
-  const has = (name: string) => flags.has(name) || flags.has(`${name}=true`);
+  const has = (name: string) => isSet([...Config.Entrypoint, ...Config.Cmd], name);
   return [
     ...(has("--append-only")
       ? []
@@ -53,6 +52,14 @@ export function flagDrift({ Config }: Container): string[] {
       ? ["THE SERVER RUNS WITH --no-auth: it asks nobody for a credential"]
       : []),
   ];
+}
+
+const LOUD = /^--(?:append-only|private-repos|no-auth)(?:=|$)/;
+
+/** Whether a switch is on: of several the last counts. */
+function isSet(flags: readonly string[], name: string): boolean {
+  const last = flags.findLast((flag) => flag === name || flag.startsWith(`${name}=`));
+  return last !== undefined && (last === name || /=(?:1|t|true)$/i.test(last));
 }
 
 /** Whether the container is still what its image's name stands for. */
@@ -103,15 +110,10 @@ function commandDrift({ Config }: Container, service: Service): string[] {
       `the container runs another program than ${service.entrypoint.join(" ")}: ${excerpt(Config.Entrypoint.join(" ")) || "its image's own"}`,
     );
   }
-  const loud = /^--(?:append-only|private-repos|no-auth)(?:=true)?$/;
-  const missing = service.command.filter((flag) => !Config.Cmd.includes(flag) && !loud.test(flag));
-  const extra = Config.Cmd.filter((flag) => !service.command.includes(flag) && !loud.test(flag));
+  const missing = service.command.filter((flag) => !Config.Cmd.includes(flag) && !LOUD.test(flag));
+  const extra = Config.Cmd.filter((flag) => !service.command.includes(flag) && !LOUD.test(flag));
   if (missing.length > 0) phrases.push(`the server runs without ${missing.join(" ")}`);
   if (extra.length > 0) phrases.push(`the server runs with ${excerpt(extra.join(" "))}`);
-  const same = (flag: string, at: number) => flag === service.command[at];
-  if (missing.length + extra.length === 0 && Config.Cmd.length !== service.command.length) {
-    if (!Config.Cmd.every(same)) phrases.push("the server's flags are not those of compose.yaml");
-  }
   return phrases;
 }
 

@@ -92,11 +92,9 @@ export const containerSchema = z.object({
 /** The image that a name stands for. */
 export const imageSchema = z.object({ id: z.string().nullable(), env: texts });
 
-/** A running container, of whatever owner. */
+/** A running container of somebody else's. */
 export const otherSchema = z.object({
   name: z.string(),
-  project: text,
-  door: text,
   mounts: z
     .array(mount)
     .nullish()

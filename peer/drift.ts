@@ -180,14 +180,10 @@ function ofOthers(facts: PeerFacts, server: PeerServer, { drift, notices }: Find
       notices.push(`a door is open for prune until ${until.toISOString()}`);
     }
   }
-  const known = new Set([
-    ...facts.containers.map(({ Name }) => Name),
-    // Said already.
-    `/${server.project}-rest-server-1`,
-  ]);
   for (const other of facts.others) {
     const { name } = other;
-    if (known.has(name) || !isWriter(other, server)) continue;
+    // An impostor is told of already.
+    if (name === `/${server.project}-rest-server-1` || !isWriter(other, server)) continue;
     drift.push(
       `the container ${printable(name.replace(/^\//, ""))} is not fort-offsite's and may write to ${server.dataDir}. pulumi up stops it`,
     );
@@ -195,9 +191,7 @@ function ofOthers(facts: PeerFacts, server: PeerServer, { drift, notices }: Find
 }
 
 /** Whether a container that is none of ours can write to the backups. */
-function isWriter({ project, door, mounts }: OtherContainer, server: PeerServer): boolean {
-  if (project === server.project || door === server.project) return false;
-  const { dataDir } = server;
+function isWriter({ mounts }: OtherContainer, { dataDir }: PeerServer): boolean {
   return mounts.some(
     ({ Source, RW }) => RW && (Source === dataDir || Source.startsWith(`${dataDir}/`)),
   );

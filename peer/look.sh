@@ -80,25 +80,41 @@ look_mounts() {
   done
 }
 
-look_container() {
-  json=$(bounded docker inspect --format '{{json .}}' "$1") || return 0
-  printf 'container=%s\n' "$json"
-  from=$(docker inspect --format '{{.Config.Image}}' "$1")
-  image_json=$(bounded docker image inspect --format '{"id":{{json .Id}},"env":{{json .Config.Env}}}' "$from" 2>/dev/null) || image_json='{"id":null,"env":null}'
-  printf 'image=%s %s\n' "$1" "$image_json"
-  [ "$(docker inspect --format '{{.State.Running}} {{.State.Paused}} {{.State.Restarting}}' "$1")" = 'true false false' ] || return 0
-  fact running "$1"
-  look_mounts "$(docker inspect --format '{{.State.Pid}}' "$1")"
-  # Only questions: a server that lets strangers in must not lose anything by being asked.
-  fact answer "nobody $(request "$1" GET /)"
-  fact answer "stranger $(request "$1" GET /config "$(stranger)")"
+# What the server answers to nobody and to a stranger. Only questions: a server that lets strangers
+# in must not lose anything by being asked.
+ask() {
+  bounded docker exec "$1" /bin/sh -c '
+    printf "GET / HTTP/1.0\r\n\r\n" | nc -w 5 "$1" "$2" | grep -m 1 "^HTTP/" || echo
+    printf "GET /config HTTP/1.0\r\nAuthorization: %s\r\n\r\n" "$3" |
+      nc -w 5 "$1" "$2" | grep -m 1 "^HTTP/" || echo' \
+    sh "$local_address" "$port" "$(stranger)" 2>/dev/null |
+    awk '{ printf "answer=%s %s\n", NR == 1 ? "nobody" : "stranger", $2 }' | tr -d '\r'
 }
 
-look_others() {
-  bounded docker ps --quiet --no-trunc | while read -r id; do
-    docker inspect --format '{"name":{{json .Name}},"project":{{json (index .Config.Labels "com.docker.compose.project")}},"door":{{json (index .Config.Labels "fort-offsite.door")}},"mounts":{{json .Mounts}}}' "$id" 2>/dev/null |
-      sed 's/^/other=/'
-  done
+# Each call of Docker's takes a tenth of a second, and a second on a busy machine: one for all.
+look_container() {
+  all=$(bounded docker inspect --format '{{.Config.Image}} {{.State.Running}}{{.State.Paused}}{{.State.Restarting}} {{.State.Pid}} {{json .}}' "$1") || return 0
+  from=${all%% *} all=${all#* }
+  state=${all%% *} all=${all#* }
+  pid=${all%% *} all=${all#* }
+  printf 'container=%s\n' "$all"
+  image_json=$(bounded docker image inspect --format '{"id":{{json .Id}},"env":{{json .Config.Env}}}' "$from" 2>/dev/null) ||
+    image_json='{"id":null,"env":null}'
+  printf 'image=%s %s\n' "$1" "$image_json"
+  [ "$state" = truefalsefalse ] || return 0
+  fact running "$1"
+  look_mounts "$pid"
+  ask "$1"
+}
+
+# list KIND: the containers of a kind, from the list of all.
+#   id|name|project|door|until|state
+list() {
+  printf '%s\n' "$list" | awk -F '|' -v kind="$1" -v project="$project" '
+    $3 == project { if (kind == "ours") print $1; next }
+    $4 == project { if (kind == "door") print $5 " " $2; next }
+    $2 == project "-rest-server-1" && kind == "impostor" { print $1 }
+    $6 ~ /^Up/ && kind == "other" { print $1 }'
 }
 
 look_engine() {
@@ -106,17 +122,19 @@ look_engine() {
     fact engine missing
     return 0
   }
-  engine=$(bounded docker version --format '{{.Server.Version}}' 2>/dev/null) || {
+  engine=$(bounded docker version --format '{{.Server.Version}}' 2>/dev/null) &&
+    list=$(bounded docker ps --all --no-trunc --format '{{.ID}}|{{.Names}}|{{.Label "com.docker.compose.project"}}|{{.Label "fort-offsite.door"}}|{{.Label "fort-offsite.door.until"}}|{{.Status}}') || {
     fact engine silent
     return 0
   }
   fact engine "$engine"
-  for id in $(containers); do look_container "$id"; done
-  for id in $(impostors); do fact impostor "$id"; done
-  for id in $(doors); do
-    fact door "$(docker inspect --format '{{index .Config.Labels "fort-offsite.door.until"}} {{.Name}}' "$id" 2>/dev/null)"
-  done
-  look_others
+  for id in $(list ours); do look_container "$id"; done
+  for id in $(list impostor); do fact impostor "$id"; done
+  list door | while read -r door; do fact door "$door"; done
+  others=$(list other)
+  # shellcheck disable=SC2086 # a list of IDs
+  [ -z "$others" ] || bounded docker inspect --format '{"name":{{json .Name}},"mounts":{{json .Mounts}}}' $others 2>/dev/null |
+    sed 's/^/other=/'
 }
 
 look() {

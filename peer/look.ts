@@ -41,7 +41,7 @@ export interface LookOptions {
 }
 
 /** Seconds after which a peer that let us in, and says nothing, is given up. */
-const PATIENCE = { quick: 60, thorough: 600 };
+const PATIENCE = { quick: 120, thorough: 600 };
 
 /** Looks at one peer. It never throws for what the peer is or does not do. */
 export async function lookAtPeer(

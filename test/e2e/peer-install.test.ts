@@ -7,7 +7,9 @@ import { execa } from "execa";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { derivePassword } from "../../credentials/derive.ts";
 import { htpasswdFile } from "../../credentials/htpasswd.ts";
-import { peerScript, type PeerServer } from "../../peer/script.ts";
+import { driftOf } from "../../peer/drift.ts";
+import { parseFacts } from "../../peer/facts.ts";
+import { lookScript, peerScript, type PeerServer } from "../../peer/script.ts";
 import { importImage, startEngine, type Engine } from "../../sandbox/engine.ts";
 import { freePort, removeContainers, waitFor, World } from "../../sandbox/world.ts";
 import { ensurePrograms } from "../../tools/index.ts";
@@ -59,8 +61,8 @@ beforeEach(async () => {
 afterEach(() => removeContainers(engine.host, project));
 
 /** Runs the script as the peer's shell does. */
-async function run(what: "install" | "remove", change: Partial<PeerServer> = {}) {
-  const { all, exitCode } = await execa("sh", ["-s", what], {
+async function run(what: string, change: Partial<PeerServer> = {}) {
+  const { all, exitCode } = await execa("sh", ["-s", ...what.split(" ")], {
     env: environment(),
     input: peerScript({ ...server, ...change }),
     all: true,
@@ -188,6 +190,58 @@ describe("an installation", () => {
     expect(readFileSync(join(server.dataDir, "server/compose.yaml"), "utf8")).toContain("append");
   });
 
+  it("makes the container anew once for each repair that is asked for", async () => {
+    await installed();
+    const ids = [(await container()).Id];
+    for (const repair of ["repair-1", "repair-1", "repair-2"]) {
+      const { output, exitCode } = await run(`install ${repair}`);
+      expect(exitCode, output).toBe(0);
+      ids.push((await container()).Id);
+    }
+    expect(ids[1]).not.toBe(ids[0]);
+    expect(ids[2]).toBe(ids[1]);
+    expect(ids[3]).not.toBe(ids[2]);
+    expect((await run("install anew")).output).toContain("must be install");
+  });
+
+  it("looks without changing anything, and finds what it put there", async () => {
+    await installed();
+    mkdirSync(join(server.dataDir, "repositories/q/snapshots"), { recursive: true });
+    const snapshot = join(server.dataDir, "repositories/q/snapshots", "a".repeat(64));
+    writeFileSync(snapshot, "x");
+    await execa("chown", ["-R", "65532:65532", join(server.dataDir, "repositories")]);
+    const everything = async () => {
+      const find = `find "$1" -printf '%p %m %U %C@ %s\\n' | sort`;
+      const { stdout } = await execa("sh", ["-c", find, "sh", server.dataDir]);
+      return [stdout, identity(await container())];
+    };
+    const before = await everything();
+    const look = async (change: Partial<PeerServer> = {}) => {
+      const { stdout } = await execa("sh", ["-s", "look"], {
+        env: environment(),
+        input: lookScript({ ...server, ...change }, true),
+      });
+      const facts = parseFacts(stdout);
+      if (facts === undefined) throw new Error(stdout);
+      return facts;
+    };
+    const facts = await look();
+    expect(await everything()).toEqual(before);
+    expect(driftOf(facts, server)).toEqual({ drift: [], manual: [], notices: [] });
+    expect(facts.health).toBe("healthy");
+    expect(facts.free).toBeGreaterThan(0);
+    expect(facts.repositories).toEqual([
+      {
+        name: "q",
+        snapshots: 1,
+        newest: new Date(Math.floor(statSync(snapshot).mtimeMs / 1000) * 1000),
+      },
+    ]);
+    const elsewhere = { address: "203.0.113.9", port: server.listen.port, wildcard: false };
+    const { hasAddress } = await look({ listen: elsewhere });
+    expect([facts.hasAddress, hasAddress]).toEqual([true, false]);
+  });
+
   it("leaves a container that comes back by itself when it dies", async () => {
     await installed();
     await installed({ htpasswd: htpasswd(2) });
@@ -236,6 +290,21 @@ describe("an installation that fails", () => {
     expect(output).toContain("The previous release is back and healthy");
     expect(await answer(1)).toBe(404);
     expect(await answer(2)).toBe(401);
+  });
+
+  it("does not go back to what was changed by hand when a repair fails", async () => {
+    await installed();
+    const file = join(server.dataDir, "server/auth/htpasswd");
+    writeFileSync(file, htpasswd(2));
+    const port = await freePort();
+    const occupant = await occupy(port);
+    const change = { listen: { ...server.listen, port }, htpasswd: htpasswd(3) };
+    const { output, exitCode } = await run("install repair-1", change);
+    occupant.close();
+    expect(exitCode).toBe(1);
+    expect(output).toContain("The previous release is back and healthy");
+    expect(await answer(2)).toBe(401);
+    expect(await answer(3)).toBe(404);
   });
 
   it("leaves nothing running when there was no release before", async () => {

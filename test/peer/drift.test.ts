@@ -157,6 +157,13 @@ describe("a look at a peer", () => {
     ]);
   });
 
+  it.each(["--append-only=false", "--append-only=0"])("knows that the last %s counts", (flag) => {
+    const Cmd = [...container.Config.Cmd, flag];
+    expect(look(withContainer("Config", { Cmd })).drift).toEqual([
+      "THE SERVER RUNS WITHOUT --append-only: whoever may write to it can delete backups",
+    ]);
+  });
+
   it("tells of a server that lets strangers in, whatever its flags", () => {
     const { drift } = look({ answer: "stranger 200" });
     expect(drift).toEqual([
