@@ -39,6 +39,11 @@ export async function openSealed(
 }
 
 async function openWith(file: string, format: "age" | "sops", identity: string): Promise<Opened> {
+  if (format === "sops" && (await isSshKey(identity))) {
+    return {
+      reason: `cannot be opened with ${identity}: sops takes age keys. Make one of it with: ssh-to-age -private-key -i ${identity} -o <file>`,
+    };
+  }
   const [program, args, env] =
     format === "age"
       ? (["age", ["--decrypt", "--identity", identity, file], {}] as const)
@@ -66,6 +71,13 @@ async function openWith(file: string, format: "age" | "sops", identity: string):
       reason: `cannot be opened with ${identity}: ${reasonOf((error.stderr as string | undefined) ?? "")}`,
     };
   }
+}
+
+async function isSshKey(identity: string): Promise<boolean> {
+  return await readFile(identity, "latin1").then(
+    (text) => text.startsWith("-----BEGIN "),
+    () => false,
+  );
 }
 
 /** What the program said, on one line. */

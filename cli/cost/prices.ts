@@ -7,6 +7,7 @@ const FREE_CALLS = { perMillion: 0, freeMillions: 0 } as const;
 export const PRICES: Readonly<Record<Provider, Price>> = {
   b2: {
     date: "2026-09-30",
+    // Read by third parties; the page itself could not be asked.
     source: "www.backblaze.com/cloud-storage/pricing",
     units: "decimal",
     storagePerTB: 6.95,

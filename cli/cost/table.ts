@@ -35,15 +35,18 @@ function figures(cost: TargetCost): string[] {
 function filling(cost: Extract<TargetCost, { provider: "peer" }>): string {
   const { monthsUntilFull, monthsUntilFullUnpruned } = cost;
   if (monthsUntilFull === 0) return "too small already";
-  const unpruned =
-    monthsUntilFullUnpruned === null ? "" : ` (${months(monthsUntilFullUnpruned)} if never pruned)`;
-  return monthsUntilFull === null
-    ? `does not fill${unpruned}`
-    : `full in ${months(monthsUntilFull)}${unpruned}`;
+  const unpruned = when(monthsUntilFullUnpruned);
+  const never = when(monthsUntilFull);
+  return unpruned === never ? never : `${never}; ${unpruned} if never pruned`;
 }
 
-function months(count: number): string {
-  return count > 120 ? "over 10 years" : `${Math.floor(count)} months`;
+/** Nobody plans further ahead than this. */
+const LONGEST_MONTHS = 120;
+
+function when(months: number | null): string {
+  return months === null || months > LONGEST_MONTHS
+    ? "not full in 10 years"
+    : `full in ${Math.floor(months)} months`;
 }
 
 function notes({ prices, assumptions, difference }: CostReport): string[] {
