@@ -237,7 +237,8 @@ async function prove(
   outcome: { value: unknown } | { error: unknown } | undefined,
 ): Promise<void> {
   try {
-    if (!isClosed) await askWhetherClosed(place, port);
+    // Without an outcome nothing was opened from here: one look tells.
+    if (!isClosed) await askWhetherClosed(place, port, outcome === undefined ? 1 : CHECKS);
     options.say("The door is closed: its container is gone, and nobody listens at its port.");
     await options.tryRemoval();
     options.say("The peer's server refuses removals (403), tried with a host's own credential.");
@@ -255,7 +256,11 @@ async function prove(
   }
 }
 
-async function askWhetherClosed(place: DoorPlace, port: number | undefined): Promise<void> {
+async function askWhetherClosed(
+  place: DoorPlace,
+  port: number | undefined,
+  attempts: number,
+): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       const { exitCode, stdout, stderr } = await runOnPeer(
@@ -269,7 +274,7 @@ async function askWhetherClosed(place: DoorPlace, port: number | undefined): Pro
       if (exitCode === 0 && stdout.split("\n").includes("closed")) return;
       throw new Error(lastLine(stderr) || "the peer gave no answer");
     } catch (error) {
-      if (attempt === CHECKS) throw error;
+      if (attempt === attempts) throw error;
       await new Promise((resolve) => setTimeout(resolve, CHECK_PAUSE_MS));
     }
   }

@@ -19,7 +19,7 @@ import { interruption } from "../interruption.ts";
 import { agree, type Consent } from "./consent.ts";
 import { lookAtPeer, throughDoor, type Door } from "./door.ts";
 import { acceptedAt, list, tryRemoval, withServer } from "./places.ts";
-import { fail, type HostReport, type PruneReport } from "./report.ts";
+import { absent, fail, type HostReport, type PruneReport } from "./report.ts";
 
 /** What the thinning out needs to know. */
 export interface ForgetOptions extends Consent {
@@ -132,7 +132,11 @@ async function planAll(
       try {
         const trio = peer.passwords.get(host);
         if (trio === undefined) throw new Error("the stack has no credential of it");
-        const password = await acceptedAt(url, host, trio);
+        const { password, isThere } = await acceptedAt(url, host, trio);
+        if (!isThere) {
+          report.hosts[host] = absent();
+          continue;
+        }
         const run = resticAt(url, host, password, options, cache);
         const arrivals = look.snapshots.get(host) ?? new Map<string, number>();
         const each = await planHost(host, run, arrivals, look.now, options);

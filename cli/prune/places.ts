@@ -12,6 +12,7 @@ import type { Inventory } from "../../hub/targets/target.ts";
 import { localAddress } from "../../peer/compose.ts";
 import type { DoorPlace } from "../../peer/door.ts";
 import { forward } from "../../peer/forward.ts";
+import { projectName } from "../../peer/server.ts";
 import { interruption } from "../interruption.ts";
 
 /** A person waits: a server that does not answer is said to be gone within a minute. */
@@ -42,7 +43,8 @@ export function peerServer(
     target,
     listen,
     connection: { ...settings.ssh, privateKey: config.sshPrivateKey },
-    project: `fort-offsite-${stack}-${target}`.toLowerCase().replaceAll(/[^a-z0-9_-]/g, "-"),
+    // A backend may call a stack by its owner and project too.
+    project: projectName(stack.split("/").at(-1) ?? stack, target),
     dataDir: settings.dataDir,
     passwords: forHosts(config, hosts, trioOf),
   };
@@ -108,12 +110,16 @@ export async function list(
   }
 }
 
-/** The credential that the peer's server accepts for a host. */
-export async function acceptedAt(url: string, user: string, trio: PasswordTrio): Promise<string> {
+/** The credential that the peer's server accepts for a host, and whether there is a repository. */
+export async function acceptedAt(
+  url: string,
+  user: string,
+  trio: PasswordTrio,
+): Promise<{ password: string; isThere: boolean }> {
   for (const password of [trio.current, trio.next, trio.previous]) {
     if (password === null) continue;
     const status = await ask(url, user, password, "HEAD", "config");
-    if (status !== 401) return password;
+    if (status !== 401) return { password, isThere: status !== 404 };
   }
   throw new Error(`the peer's server accepts none of the credentials of "${user}"`);
 }
@@ -128,7 +134,7 @@ export async function tryRemoval(peer: PeerServer): Promise<void> {
   const [host, trio] = [...peer.passwords][0] ?? [];
   if (host === undefined || trio === undefined) throw new Error("there is no host to try it with");
   await withServer(peer, AbortSignal.timeout(PROOF_MS), async (url) => {
-    const password = await acceptedAt(url, host, trio);
+    const { password } = await acceptedAt(url, host, trio);
     const name = `${CANARY}/snapshots/${randomBytes(32).toString("hex")}`;
     const status = await ask(url, host, password, "DELETE", name);
     if (status === 403) return;

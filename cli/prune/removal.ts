@@ -25,6 +25,8 @@ export interface AtPeer {
   readonly arrivals: Arrivals;
   /** When the locks there were last written. */
   readonly locks: readonly number[];
+  /** Packs that a run before this one was to remove, and did not. */
+  readonly begun?: ReadonlySet<string>;
 }
 
 /** What the hub has of a host: two listings, the second begun when the first was complete. */
@@ -197,9 +199,10 @@ function doubtsOf(
     );
   }
   if (hub[1].files.index.count === 0) found.push("the hub's repository has no index left");
-  if (files.data.size > 0 && files.index.size === 0) {
+  const packs = [...files.data.keys()].filter((name) => peer.begun?.has(name) !== true).length;
+  if (packs > 0 && files.index.size === 0) {
     found.push(
-      `${counted(files.data.size, "pack")} would go and no index file: packs may have been lost at the hub without a prune. See on the hub: restic check`,
+      `${counted(packs, "pack")} would go and no index file: packs may have been lost at the hub without a prune. See on the hub: restic check`,
     );
   }
   if (bytes * 2 > held) {

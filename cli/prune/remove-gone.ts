@@ -11,6 +11,7 @@ import { interruption } from "../interruption.ts";
 import { agree, type Consent } from "./consent.ts";
 import { lookAtPeer, throughDoor } from "./door.ts";
 import { DoorClient } from "./door-client.ts";
+import { forgetPacks, recallPacks, rememberPacks } from "./notes.ts";
 import { list, tryRemoval, withServer } from "./places.ts";
 import { cameBack, day, ORDER, planRemoval, type AtPeer, type Removal } from "./removal.ts";
 import { fail, type HostReport, type PruneReport } from "./report.ts";
@@ -47,7 +48,10 @@ export async function removeGone(options: RemoveGoneOptions, report: PruneReport
   const question = `Remove ${counted(count, "file")} (${size(bytes)}) of ${counted(going.length, "host")} at ${peer.target}?`;
   if (!(await agree(question, options))) return;
   await checkAgain(going, options);
-  for (const { host } of going) fail(report, host, "its turn did not come");
+  for (const { host, files } of going) {
+    fail(report, host, "its turn did not come");
+    remember(peer.project, host, files.data.keys(), say);
+  }
   await throughDoor(
     peer,
     {
@@ -64,6 +68,9 @@ export async function removeGone(options: RemoveGoneOptions, report: PruneReport
       try {
         for (const removal of going) {
           await removeHost(client, removal, report, say);
+          if (report.hosts[removal.host]?.outcome === "removed") {
+            forgetPacks(peer.project, removal.host);
+          }
           door.signal.throwIfAborted();
         }
       } finally {
@@ -91,6 +98,7 @@ async function plan(options: RemoveGoneOptions, report: PruneReport): Promise<Re
         inventory,
         arrivals: look.snapshots.get(host) ?? new Map(),
         locks: look.locks.get(host) ?? [],
+        begun: recallPacks(peer.project, host),
       };
       const atHub = [found(first, host, "hub"), found(second, host, "hub")] as const;
       const removal = planRemoval(host, copy, atHub, { retention, now: look.now });
@@ -176,6 +184,21 @@ async function checkAgain(going: readonly Removal[], { hub }: RemoveGoneOptions)
     if (back === 0) continue;
     throw new Error(
       `${removal.host}: ${counted(back, "file")} that should go came back to the hub meanwhile. Nothing was removed; run it again`,
+    );
+  }
+}
+
+function remember(
+  project: string,
+  host: string,
+  packs: Iterable<string>,
+  say: (line: string) => void,
+): void {
+  try {
+    rememberPacks(project, host, [...recallPacks(project, host), ...packs]);
+  } catch (error) {
+    say(
+      `${host}: should this be killed, the next run asks for --allow-shrinkage: ${messageOf(error)}`,
     );
   }
 }

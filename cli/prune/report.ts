@@ -87,3 +87,8 @@ export function fail(report: PruneReport, host: string, reason: string): void {
     reasons: [reason],
   };
 }
+
+/** The report of a host of which the peer has no repository. */
+export function absent(): HostReport {
+  return { outcome: "absent", snapshots: 0, going: 0, files: 0, bytes: 0, reasons: [] };
+}

@@ -3,7 +3,6 @@ import { randomBytes } from "node:crypto";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ownerOf, runRestic } from "../../hub/restic.ts";
@@ -24,6 +23,7 @@ let transcript = "";
 
 beforeAll(async () => {
   cluster = await startCluster(["ursula", "q"]);
+  process.env.XDG_DATA_HOME = cluster.world.folder("operator");
   await cluster.up();
   hub = await cluster.openHub();
   await hub.serve();
@@ -124,19 +124,15 @@ async function startPrune(line: RegExp, ...args: readonly string[]) {
     { cwd: PROJECT, env: cluster.stack.env, stdin: "ignore", all: true, reject: false },
   );
   const lines = createInterface({ input: child.all });
-  const heard = { line: false };
-  lines.on("line", (each) => {
-    transcript += `${each}\n`;
-    // At once, while the command is there.
-    heard.line ||= line.test(each);
+  const isHeard = await new Promise<boolean>((resolve) => {
+    lines.on("line", (each) => {
+      transcript += `${each}\n`;
+      // At once, while the command is there.
+      if (line.test(each)) resolve(true);
+    });
+    lines.once("close", () => resolve(false));
   });
-  const ended = new Promise((resolve) => lines.once("close", resolve));
-  while (!heard.line) {
-    const isOver = await Promise.race([ended.then(() => true), sleep(5)]);
-    if (isOver === true && !heard.line) {
-      throw new Error(`The command ended without ${line.source}:\n${(await child).all}`);
-    }
-  }
+  if (!isHeard) throw new Error(`There was no ${line.source}:\n${(await child).all}`);
   return { child, kill: (signal: NodeJS.Signals) => void child.kill(signal) };
 }
 

@@ -105,6 +105,9 @@ describe("planRemoval", () => {
     expect(doubts({ snapshots, data: files.data.slice(10) })).toMatch(
       /10 packs would go and no index file/,
     );
+    const begun = new Set(files.data.slice(0, 10));
+    const going = inventory({ ...files, snapshots, data: files.data.slice(10) });
+    expect(plan({ ...peer, begun }, going)).toMatchObject({ doubts: [], count: 10 });
     expect(doubts({ snapshots, index: [], data: [] })).toMatch(
       /no index left[^]*2\.1 KiB of the 2\.4 KiB/,
     );
