@@ -1,4 +1,5 @@
 /** `offsite init`: asks, checks, shows, and only then writes. */
+import { isDeepStrictEqual } from "node:util";
 import { stringify } from "yaml";
 import { InputError, type Problem } from "../../config/problems.ts";
 import { UsageError } from "../../hub/errors.ts";
@@ -155,11 +156,9 @@ const NO_YES: Problem = {
   message: "got nothing, and there is no terminal to ask at. Say that all this is meant with --yes",
 };
 
-function isDone(plan: Plan): boolean {
-  const isSame =
-    plan.before.isFilledIn &&
-    JSON.stringify(plan.settings) === JSON.stringify(plan.before.settings);
-  return isSame && plan.isKnown && !plan.isNewBackend && Object.keys(plan.secrets).length === 0;
+function isDone({ before, settings, secrets, isKnown, isNewBackend }: Plan): boolean {
+  const isSame = before.isFilledIn && isDeepStrictEqual(settings, before.settings);
+  return isSame && isKnown && !isNewBackend && Object.keys(secrets).length === 0;
 }
 
 /** What is about to happen. */

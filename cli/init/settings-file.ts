@@ -108,7 +108,10 @@ const COMMENTS: Readonly<Record<string, string>> = {
  * @returns the new text.
  */
 export function settingsText(file: string, before: SettingsFile, settings: Draft): string {
-  const document = parse(file, before.text ?? "");
+  const { text = "", isFilledIn } = before;
+  // The library moves some comments a little: a file that stays as it is must keep its bytes.
+  if (isFilledIn && isDeepStrictEqual(settings, before.settings)) return text;
+  const document = parse(file, text);
   if (!isMap(document.contents)) document.contents = document.createNode({});
   if (!isMap(document.get("config"))) document.set("config", document.createNode({}));
   for (const section of SECTIONS) {
@@ -116,23 +119,27 @@ export function settingsText(file: string, before: SettingsFile, settings: Draft
     if (settings[section] === undefined) document.deleteIn(path);
     else update(document, path, settings[section]);
   }
-  if (!before.isFilledIn) explain(document);
+  if (!isFilledIn) explain(document);
   return document.toString({ lineWidth: 0 });
 }
 
-function update(document: Document, path: readonly string[], value: unknown): void {
+function update(document: Document, path: readonly unknown[], value: unknown): void {
   const node = document.getIn(path, true);
   if (!isMap(node) || !isRecord(value)) {
-    if (!document.hasIn(path) || !isDeepStrictEqual(plain(node), value)) {
-      document.setIn(path, document.createNode(value));
-    }
+    if (document.hasIn(path) && isDeepStrictEqual(plain(node), value)) return;
+    // A scalar keeps its comment when only its value changes.
+    if (isScalar(node) && typeof value !== "object") node.value = value;
+    else document.setIn(path, document.createNode(value));
     return;
   }
-  for (const { key } of [...node.items]) {
-    const name = String(isScalar(key) ? key.value : key);
-    if (!Object.hasOwn(value, name)) document.deleteIn([...path, name]);
+  // A name such as 12 is a number as a key.
+  const keys = new Map(keysOf(node).map(({ value: key }) => [String(key), key] as const));
+  for (const [name, key] of keys) {
+    if (!Object.hasOwn(value, name)) document.deleteIn([...path, key]);
   }
-  for (const [name, each] of Object.entries(value)) update(document, [...path, name], each);
+  for (const [name, each] of Object.entries(value)) {
+    update(document, [...path, keys.has(name) ? keys.get(name) : name], each);
+  }
 }
 
 function plain(node: unknown): unknown {

@@ -1,10 +1,10 @@
 /** The key with which the operator reaches the peers. */
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
+import { UsageError } from "../../hub/errors.ts";
 import { interruption } from "../interruption.ts";
+import { withScratch } from "./scratch.ts";
 
 /** Both halves. The private one is secret. */
 export interface KeyPair {
@@ -20,26 +20,28 @@ export interface KeyPair {
  * @param comment - what the peer's owner sees at the end of the line.
  */
 export async function makeSshKey(comment: string): Promise<KeyPair> {
-  const folder = await mkdtemp(join(tmpdir(), "fort-offsite-key-"));
-  const remove = () => rmSync(folder, { recursive: true, force: true });
-  process.once("exit", remove);
-  try {
+  return await withScratch(async (folder) => {
     const file = join(folder, "key");
-    await execa("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", file], {
-      stdin: "ignore",
-      cancelSignal: interruption,
-    });
+    const made = await execa(
+      "ssh-keygen",
+      ["-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", file],
+      {
+        stdin: "ignore",
+        cancelSignal: interruption,
+        reject: false,
+      },
+    );
+    interruption.throwIfAborted();
+    if (made.failed) {
+      throw new UsageError(
+        `no SSH key could be made: ${made.stderr || "ssh-keygen is not on PATH"}`,
+      );
+    }
     const [privateKey, publicKey] = await Promise.all(
       [file, `${file}.pub`].map((name) => readFile(name, "utf8")),
     );
     return { privateKey: privateKey ?? "", publicKey: (publicKey ?? "").trim() };
-  } catch (error) {
-    interruption.throwIfAborted();
-    throw error;
-  } finally {
-    process.removeListener("exit", remove);
-    await rm(folder, { recursive: true, force: true });
-  }
+  });
 }
 
 /**

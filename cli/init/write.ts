@@ -4,7 +4,6 @@ import {
   copyFileSync,
   existsSync,
   fsyncSync,
-  mkdtempSync,
   openSync,
   readFileSync,
   realpathSync,
@@ -12,12 +11,12 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { UsageError } from "../../hub/errors.ts";
 import type { Plan } from "./plan.ts";
 import { say } from "./prompts.ts";
 import { lastLine, makeBackendFolder, runPulumi, usesPassphrase } from "./pulumi.ts";
+import { withScratch } from "./scratch.ts";
 import { settingsText } from "./settings-file.ts";
 
 /**
@@ -27,18 +26,10 @@ import { settingsText } from "./settings-file.ts";
  * @throws Error with Pulumi's words where it refuses; the file is then as it was.
  */
 export async function writeStack(plan: Plan): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), "fort-offsite-init-"));
-  const remove = () => rmSync(folder, { recursive: true, force: true });
-  process.once("exit", remove);
-  try {
-    const text = await stage(plan, folder);
-    if (text !== plan.before.text) {
-      replaceFile(plan.file, plan.before.text, text);
-      say(`Wrote ${plan.file}.`);
-    }
-  } finally {
-    process.removeListener("exit", remove);
-    remove();
+  const text = await withScratch((folder) => stage(plan, folder));
+  if (text !== plan.before.text) {
+    replaceFile(plan.file, plan.before.text, text);
+    say(`Wrote ${plan.file}.`);
   }
   if (plan.isNewBackend) await must(["login", plan.backend], { cwd: plan.project, env: {} });
   await must(["stack", "select", plan.stack], { cwd: plan.project, env: environment(plan) });
