@@ -36,15 +36,22 @@ const BACKUP_KIB = 1500;
 const MIRROR_KIB = "2500";
 const PERIOD_MS = 4000;
 
+/** One host's packs go to the cloud in parts, the others' whole. */
+const FILE_BYTES: Readonly<Record<string, number>> = { joker: 2_400_000 };
+
 const SUBJECTS: readonly Subject[] = [...HOSTS, ...TARGETS];
 
 /** Runs a soak to its end, in a folder of its own that is gone then. */
 export async function soakRotations(options: RotationSoakOptions): Promise<RotationSoakResult> {
   const stage = new RotationWorld();
+  process.env.RCLONE_B2_UPLOAD_CUTOFF = "5M";
+  process.env.RCLONE_B2_CHUNK_SIZE = "5M";
   try {
     await stage.start();
     return await new RotationSoak(stage, options).run();
   } finally {
+    delete process.env.RCLONE_B2_UPLOAD_CUTOFF;
+    delete process.env.RCLONE_B2_CHUNK_SIZE;
     await stage.close();
   }
 }
@@ -145,7 +152,7 @@ class RotationSoak {
     for (const name of readdirSync(folder).slice(4)) rmSync(join(folder, name));
     for (let file = 0; file < 3; file += 1) {
       const name = `${randomBytes(4).toString("hex")}.bin`;
-      writeFileSync(join(folder, name), randomBytes(1_000_000));
+      writeFileSync(join(folder, name), randomBytes(FILE_BYTES[host] ?? 1_000_000));
     }
     const { exitCode, stderr, snapshot } = await this.#stage.backUp(host, folder, BACKUP_KIB);
     this.#result.backups += 1;
