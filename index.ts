@@ -3,9 +3,9 @@
  *
  * Config in, targets up, bundle out.
  */
-import { inspect } from "node:util";
 import * as pulumi from "@pulumi/pulumi";
 import { Bundle } from "./components/bundle.ts";
+import { plainError } from "./components/errors.ts";
 import { newRecord, readRecord } from "./components/record.ts";
 import { newTarget } from "./components/targets.ts";
 import { InputError } from "./config/problems.ts";
@@ -68,9 +68,6 @@ async function checked<T>(read: () => T | Promise<T>): Promise<T> {
     return await read();
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
-    // A RunError is shown without a stack trace. The SDK inspects it for its own trace all the
-    // same, with all that hangs on it, which takes twenty seconds; this is the short answer.
-    const { message } = error;
-    throw Object.assign(new pulumi.RunError(message), { [inspect.custom]: () => message });
+    throw plainError(error.message);
   }
 }

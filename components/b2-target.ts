@@ -1,4 +1,3 @@
-import { inspect } from "node:util";
 import * as b2 from "@pulumi/b2";
 import * as pulumi from "@pulumi/pulumi";
 import type { HubCredentials, TargetManifest } from "../config/manifest.ts";
@@ -10,6 +9,7 @@ import { jointGeneration } from "../credentials/derive.ts";
 import type { EnvLine } from "../credentials/env-file.ts";
 import { keyName } from "../credentials/names.ts";
 import type { RcloneRemote } from "../credentials/rclone-conf.ts";
+import { plainError } from "./errors.ts";
 import { forEachHost, hostOf, type OffsiteTarget, type TargetContext } from "./target.ts";
 
 /** The settings of a {@link B2Target}. */
@@ -130,10 +130,7 @@ export class B2Target extends pulumi.ComponentResource implements OffsiteTarget 
 
   #secretMissing(id: string): Error {
     const message = `The key ${id} is in the state without its secret, as an import by its id leaves it. Let Pulumi forget it (pulumi state delete), then bring it back with: offsite recover --identity <your key>; or let the next update make another`;
-    // The SDK inspects what is thrown with all that hangs on it, for minutes; this is the short answer.
-    return Object.assign(new pulumi.ResourceError(message, this), {
-      [inspect.custom]: () => message,
-    });
+    return plainError(message, this);
   }
 
   #newKey(name: string, args: B2TargetArgs, bucket: b2.Bucket, key: B2Key): b2.ApplicationKey {
@@ -181,7 +178,7 @@ export class B2Target extends pulumi.ComponentResource implements OffsiteTarget 
     return b2.getAccountInfoOutput({}, { parent: this }).s3ApiUrl.apply((url) => {
       // https://s3.eu-central-003.backblazeb2.com: the one place where the account's region shows.
       if (url.includes(`//s3.${region}.`)) return bucket;
-      throw new pulumi.ResourceError(
+      throw plainError(
         `targets.${this.targetName}.region: got "${region}", but the account keeps its data at ${url}. Use a key of an account in that region, or correct the config`,
         this,
       );

@@ -24,7 +24,7 @@ export function filesChangedByHand(
       const written = remembered(before.files, path);
       if (written === undefined) return [];
       const found = checksum(join(directory, path));
-      return found === written ? [] : [[path, found === undefined ? "was deleted" : "was edited"]];
+      return found === written ? [] : [[path, found === undefined ? "was deleted" : "was changed"]];
     }),
   );
 }

@@ -68,7 +68,7 @@ export class Bundle extends pulumi.ComponentResource {
     const shown =
       lines.length <= 5 ? lines : [`${lines.length} files of ${this.directory} were changed`];
     for (const line of shown) {
-      void pulumi.log.warn(`${line} by hand: \`pulumi up\` writes it again`, this);
+      void pulumi.log.warn(`${line} since the last update: \`pulumi up\` writes it again`, this);
     }
   }
 }

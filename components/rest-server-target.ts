@@ -9,6 +9,7 @@ import type { EnvLine } from "../credentials/env-file.ts";
 import type { RcloneRemote } from "../credentials/rclone-conf.ts";
 import { asRoot, peerScript, releaseHashes, type PeerServer } from "../peer/script.ts";
 import { peerServer } from "../peer/server.ts";
+import { plainError } from "./errors.ts";
 import {
   forEachHost,
   hostOf,
@@ -93,7 +94,7 @@ export class RestServerTarget extends pulumi.ComponentResource implements Offsit
       return peerServer({ stack, name: this.targetName, target, hosts, seed, hashes });
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
-      throw new pulumi.ResourceError(error.message, this);
+      throw plainError(error.message, this);
     }
   }
 

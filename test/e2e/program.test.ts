@@ -199,8 +199,10 @@ describe("the bundle on disk", () => {
     writeFileSync(join(bundle, "secrets.nix"), "{ }");
     appendFileSync(join(bundle, "rclone.conf.age"), "one byte more");
     const preview = await stack.must(["preview", "--diff"]);
-    expect(preview).toContain("hosts/q.env.age was deleted by hand: `pulumi up` writes it again");
-    expect(preview).toContain("secrets.nix was edited by hand");
+    expect(preview).toContain(
+      "hosts/q.env.age was deleted since the last update: `pulumi up` writes it again",
+    );
+    expect(preview).toContain("secrets.nix was changed since the last update");
     expect(preview).toMatch(/~ 3 to update/);
     stack.configure({ "fort-offsite:lookForDrift": false });
     await stack.must(["preview", "--expect-no-changes"]);
@@ -252,20 +254,22 @@ describe("the bundle on disk", () => {
     const { applicationKeyId, applicationKey, url: endpoint } = emulator;
     const client = new Client({ applicationKeyId, applicationKey, endpoint });
     const { accountId } = await client.authorize();
-    const { buckets } = await client.call<{ buckets: { bucketId: string }[] }>("b2_list_buckets", {
+    const call = async <T>(operation: string, body: object) =>
+      await client.call<T>(operation, body, { needs: [] });
+    const { buckets } = await call<{ buckets: { bucketId: string }[] }>("b2_list_buckets", {
       accountId,
     });
-    await client.call("b2_update_bucket", {
+    await call("b2_update_bucket", {
       ...{ accountId, bucketId: buckets[0]?.bucketId, bucketType: "allPublic" },
       lifecycleRules: [{ fileNamePrefix: "", daysFromHidingToDeleting: 1 }],
       defaultServerSideEncryption: { mode: null },
     });
-    const { keys } = await client.call<{ keys: { applicationKeyId: string; keyName: string }[] }>(
+    const { keys } = await call<{ keys: { applicationKeyId: string; keyName: string }[] }>(
       "b2_list_keys",
       { maxKeyCount: 1000 },
     );
     const sync = keys.find(({ keyName }) => keyName.endsWith("-sync-g1"));
-    await client.call("b2_delete_key", { applicationKeyId: sync?.applicationKeyId });
+    await call("b2_delete_key", { applicationKeyId: sync?.applicationKeyId });
     await stack.must(["preview", "--expect-no-changes"]);
     const before = files();
     const seen = await stack.must(["preview", "--refresh", "--diff"]);
@@ -275,7 +279,7 @@ describe("the bundle on disk", () => {
     await stack.must(["up", "--refresh", "--yes", "--skip-preview"]);
     expect(changedFiles(before)).toEqual(["rclone.conf.age"]);
     await stack.must(["preview", "--refresh", "--expect-no-changes"]);
-    const repaired = await client.call<{ buckets: object[] }>("b2_list_buckets", { accountId });
+    const repaired = await call<{ buckets: object[] }>("b2_list_buckets", { accountId });
     expect(repaired.buckets[0]).toMatchObject({
       bucketType: "allPrivate",
       lifecycleRules: [{ daysFromHidingToDeleting: 30 }],
