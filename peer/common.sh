@@ -31,6 +31,15 @@ has_address() {
   fi
 }
 
+# A disk that /etc/fstab has for the data, and that is not mounted: what is there now is not the data.
+unmounted() {
+  awk '$1 !~ /^#/ && $2 ~ /^\/./ { print $2 }' /etc/fstab 2>/dev/null | while read -r point; do
+    case $repositories/ in
+    "$point"/*) mountpoint -q "$point" || say "$point" ;;
+    esac
+  done
+}
+
 # Whether what lies in $server is this server's, whatever became of its mark.
 is_ours() {
   grep -qxF "name: $project" "$server/compose.yaml" 2>/dev/null ||

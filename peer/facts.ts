@@ -75,6 +75,8 @@ export interface PeerFacts {
   readonly free?: number;
   /** Bytes of all repositories; after a thorough look. */
   readonly used?: number;
+  /** Where a disk belongs that is not mounted, and the backups with it. */
+  readonly unmounted?: string;
   readonly readOnly: boolean;
   /** The first file in the repositories that the server cannot use. */
   readonly unusable?: string;
@@ -146,6 +148,7 @@ function factsOf(all: All, one: One): PeerFacts {
     others: all("other").map((json) => otherSchema.parse(JSON.parse(json))),
     ...optional("free", numberOf(one("free"))),
     ...optional("used", numberOf(one("used"))),
+    ...optional("unmounted", one("unmounted")),
     readOnly: one("read_only") === "yes",
     ...optional("unusable", one("unusable")),
     ...optional("link", one("link")),

@@ -139,6 +139,11 @@ export function ofData(
   { dataDir }: PeerServer,
   { drift, manual }: Findings,
 ): void {
+  if (facts.unmounted !== undefined) {
+    manual.push(
+      `the disk that /etc/fstab has for ${printable(facts.unmounted)} is not mounted, and the backups are on it. Mount it there: mount ${printable(facts.unmounted)}`,
+    );
+  }
   if (facts.unusable !== undefined && !facts.readOnly) {
     drift.push(
       `files in repositories/ belong to somebody else or cannot be read by the server, such as ${printable(facts.unusable)}`,

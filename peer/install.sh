@@ -96,6 +96,10 @@ preflight() {
     command -v "$tool" >/dev/null 2>&1 || problem "$tool: is not installed"
   done
   check_owner
+  point=$(unmounted)
+  if [ -n "$point" ] && [ ! -e "$server" ]; then
+    problem "dataDir: /etc/fstab has a disk for $point, which is not mounted. Mount it: the backups may be on it"
+  fi
   if ! has_address; then
     problem "listen: this machine has no address $listen_address. Bring the tunnel up, or correct targets.<name>.listen"
   fi

@@ -19,6 +19,7 @@ look_path() {
 }
 
 look_files() {
+  fact unmounted "$(unmounted)"
   look_path data_dir "$data_dir"
   look_path repositories "$repositories"
   look_path server "$server"

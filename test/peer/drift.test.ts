@@ -184,6 +184,12 @@ describe("a look at a peer", () => {
     });
   });
 
+  it("asks for the disk to be mounted that the backups are on", () => {
+    expect(look({ unmounted: "/srv" }).manual).toEqual([
+      "the disk that /etc/fstab has for /srv is not mounted, and the backups are on it. Mount it there: mount /srv",
+    ]);
+  });
+
   it("leaves a directory alone whose mark and files are another server's", () => {
     const theirs = { owner: "fort-offsite-other-peer", ours: undefined };
     expect(look(theirs).manual).toEqual([
