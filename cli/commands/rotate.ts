@@ -1,17 +1,22 @@
 import { readFile, rename, stat, writeFile } from "node:fs/promises";
+import { text as readAll } from "node:stream/consumers";
 import { Command } from "commander";
+import type { StackRecord } from "../../config/record.ts";
+import type { StackConfig } from "../../config/stack.ts";
 import { UsageError } from "../../hub/errors.ts";
 import { agree } from "../confirm.ts";
 import { interruption } from "../interruption.ts";
 import type { StackOptions } from "../options.ts";
 import { editsOf, planRotation, type Turning } from "../rotate/plan.ts";
 import { editSettings } from "../rotate/settings-edit.ts";
+import { unproven } from "../rotate/proof.ts";
 import { announcement, deployments, exposure } from "../rotate/words.ts";
 import { OperatorStack } from "../stack.ts";
 
 interface Options extends StackOptions {
   readonly all?: boolean;
   readonly revoke?: boolean;
+  readonly status?: string;
   readonly yes?: boolean;
 }
 
@@ -30,6 +35,10 @@ export function rotateCommand(): Command {
     .option(
       "--revoke",
       "after a leak: every generation that a thief may hold is refused from now on, and machines must be deployed before their next backup",
+    )
+    .option(
+      "--status <file>",
+      "what offsite-hub status --json printed at the hub (- for standard input): go on only where it proves that the hub uses what is in force",
     )
     .option("-y, --yes", "do not ask")
     .addHelpText(
@@ -52,11 +61,7 @@ async function run(names: readonly string[], options: Options): Promise<void> {
   const turning = planRotation(config, record, request);
   for (const line of announcement(config, turning, stack.file)) console.log(line);
   const isRevocation = turning.some(({ before, now }) => now.revoked !== before.revoked);
-  if (!isRevocation) {
-    console.log(
-      "Every machine must have been deployed since the last rotation: `offsite-hub status` and the hosts' metrics show who still owes one.",
-    );
-  }
+  if (!isRevocation) await checkDeployments(config, record, options.status);
 
   const settings = await Settings.edit(stack.file, turning);
   let isAgreed = false;
@@ -87,6 +92,26 @@ async function run(names: readonly string[], options: Options): Promise<void> {
   }
   for (const line of deployments(config, turning)) console.log(line);
   if (isRevocation) for (const line of exposure(config, turning, new Date())) console.log(line);
+}
+
+/** A rotation takes away what was replaced by the one before. */
+async function checkDeployments(
+  config: StackConfig,
+  record: StackRecord | undefined,
+  status: string | undefined,
+): Promise<void> {
+  if (status === undefined || record === undefined) {
+    console.log(
+      "Every machine must have been deployed since the last rotation: `offsite-hub status` and the hosts' metrics show who still owes one.",
+    );
+    return;
+  }
+  const text = status === "-" ? await readAll(process.stdin) : await readFile(status, "utf8");
+  const problems = unproven(text, config, record);
+  if (problems.length > 0) {
+    throw new UsageError(`it is not proven that the hub was deployed: ${problems.join("; ")}`);
+  }
+  console.log("The hub uses at every target what is in force.");
 }
 
 /** The settings' file with its new generations, and the way back. */

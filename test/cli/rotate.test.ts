@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { editsOf, planRotation } from "../../cli/rotate/plan.ts";
+import { unproven } from "../../cli/rotate/proof.ts";
 import { editSettings } from "../../cli/rotate/settings-edit.ts";
 import { announcement, deployments, exposure } from "../../cli/rotate/words.ts";
 import type { StackRecord } from "../../config/record.ts";
@@ -178,5 +179,46 @@ describe("what is said of a rotation", () => {
   it("warns that a leak of the hub is more than a leak of a host", () => {
     const { config, turning } = plan({ names: ["ursula"], revoke: true });
     expect(exposure(config, turning, new Date(0)).join("\n")).toContain("rotate --all --revoke");
+  });
+});
+
+describe("the proof of use", () => {
+  const status = (used: Record<string, [host: string, generation: number | null][]>) =>
+    JSON.stringify({
+      version: 1,
+      targets: Object.fromEntries(
+        Object.entries(used).map(([target, hosts]) => [
+          target,
+          {
+            hosts: Object.fromEntries(
+              hosts.map(([host, generation]) => [
+                host,
+                { credential: { age: "current", generation, lastUsed: "2026-01-01T00:00:00Z" } },
+              ]),
+            ),
+          },
+        ]),
+      ),
+    });
+  const { config, record } = stack({}, { q: [3], cloud: [2] });
+  const all = ["drhorrible", "q", "ursula"];
+  const cloud = all.map((host): [string, number] => [host, 2]);
+  const peer = all.map((host): [string, number] => [host, host === "q" ? 3 : 1]);
+
+  it("is there when the hub used everywhere what is in force", () => {
+    expect(unproven(status({ cloud, peer }), config, record)).toEqual([]);
+  });
+
+  it("names who used an older one, and who was never seen", () => {
+    const late = peer.map(([host, each]): [string, number] => [host, host === "q" ? 2 : each]);
+    const found = unproven(status({ cloud: cloud.slice(1), peer: late }), config, record);
+    expect(found).toEqual([
+      expect.stringContaining("cloud: the hub has not been seen to use drhorrible's yet"),
+      expect.stringMatching(/^peer: for q the hub last used generation 2 \(2026.*3 is in force/),
+    ]);
+  });
+
+  it.each(["", "{}", '{"version":2,"targets":{}}'])("is not %j", (text) => {
+    expect(() => unproven(text, config, record)).toThrow(UsageError);
   });
 });
