@@ -33,6 +33,7 @@ run_restic() {
   trap 'interrupted=yes' HUP INT TERM
   for ((run = 1; ; run++)); do
     choose_credential || return 1
+    if [ -n "$interrupted" ]; then return 130; fi
     status=0
     restic_itself "$@" || status=$?
     if [ "$status" = 0 ] || [ "$run" = "$RUNS" ] || ! is_worth_repeating "$status"; then return "$status"; fi
