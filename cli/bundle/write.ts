@@ -2,7 +2,7 @@
 import { readdir, rm, rmdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { execa, ExecaError } from "execa";
+import { execa } from "execa";
 import pLimit from "p-limit";
 import { UsageError } from "../../hub/errors.ts";
 import { printable } from "../../hub/format.ts";
@@ -91,23 +91,20 @@ function note(noted: Map<string, Noted>, file: DeployedFile, sha256: string): vo
 
 async function writeFile(file: DeployedFile, directory: string): Promise<string> {
   const place = join(directory, file.path);
-  try {
-    await execa("/bin/sh", [SEAL, "create"], {
-      input: file.content,
-      env: {
-        DIRECTORY: directory,
-        FILE: place,
-        FORMAT: file.format,
-        RECIPIENTS: file.recipients,
-      },
-      cancelSignal: interruption,
-    });
-  } catch (error) {
-    if (!(error instanceof ExecaError)) throw error;
-    // What execa says in its message is the command line; the script's last line says more.
-    const said = ((error.stderr as string | undefined) ?? "").trim().split("\n").at(-1) ?? "";
-    const failure = printable(said) || `${place} could not be written`;
-    throw Object.assign(error, { message: failure });
+  const { failed, stderr } = await execa("/bin/sh", [SEAL, "create"], {
+    input: file.content,
+    env: {
+      DIRECTORY: directory,
+      FILE: place,
+      FORMAT: file.format,
+      RECIPIENTS: file.recipients,
+    },
+    cancelSignal: interruption,
+    reject: false,
+  });
+  if (failed) {
+    const said = printable(stderr.trim().split("\n").at(-1) ?? "");
+    throw new Error(said === "" ? `${place} could not be written` : said);
   }
   const sum = await checksum(place);
   if (sum === undefined || sum === "other") throw new Error(`${place} is not there after all`);
