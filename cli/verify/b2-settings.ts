@@ -42,6 +42,12 @@ export function judgeSettings(bucket: Bucket, keepHiddenDays: number, check: Che
   } else if (encryption.value?.mode === "SSE-B2") seen.push("SSE-B2");
   else check.error(`${name} does not encrypt at rest: its default is not SSE-B2. ${REMEDY}`);
   judgeLock(bucket, name, check);
+  const replicas = bucket.replicationConfiguration?.value?.asReplicationSource?.replicationRules;
+  for (const { destinationBucketId } of replicas ?? []) {
+    check.error(
+      `${name} is replicated to the bucket ${excerpt(destinationBucketId)}, which the stack does not set: whose is that? Take the rule away at Backblaze, under Cloud Replication`,
+    );
+  }
   if ((bucket.corsRules ?? []).length > 0) {
     check.notice(`${name} has CORS rules, which the stack does not set`);
   }

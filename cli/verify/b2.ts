@@ -9,6 +9,7 @@ import { tryB2Keys, type B2CanaryKey } from "../../hub/targets/b2-canary.ts";
 import { b2Transport } from "../../hub/targets/b2-transport.ts";
 import { counted } from "../../hub/format.ts";
 import { findBucket } from "../../sdks/b2/client/buckets.ts";
+import { StopError } from "../../hub/targets/target.ts";
 import { Client, endpointUrl, type Credentials } from "../../sdks/b2/client/client.ts";
 import { ConnectionError } from "../../sdks/b2/client/errors.ts";
 import { listKeys } from "../../sdks/b2/client/keys.ts";
@@ -125,8 +126,10 @@ class B2Verification {
     try {
       await this.#client.authorize();
     } catch (error) {
-      if (error instanceof ConnectionError) this.#isReached = false;
-      throw error;
+      if (!(error instanceof ConnectionError)) throw error;
+      this.#isReached = false;
+      const remedy = "Is this machine online? How B2 is: status.backblaze.com";
+      throw new StopError("target", `${error.message}. ${remedy}`);
     }
     this.#listed = await listKeys(this.#client);
     return `the operator's key is accepted at ${new URL(endpointUrl(this.#options.operator.endpoint)).host}`;

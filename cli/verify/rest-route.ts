@@ -4,12 +4,19 @@ import ipaddr from "ipaddr.js";
 import { withSlash } from "../../components/target.ts";
 import { parseListen } from "../../config/rules.ts";
 import type { RestServerTargetConfig } from "../../config/stack.ts";
+import { messageOf } from "../../hub/errors.ts";
+import { discard, RestConnection, type Patience } from "../../hub/targets/rest-client.ts";
+import { StopError } from "../../hub/targets/target.ts";
 import { localAddress } from "../../peer/compose.ts";
 import { forward } from "../../peer/forward.ts";
 import type { SshConnection } from "../../peer/ssh.ts";
 import { interruption } from "../interruption.ts";
+import { Skipped } from "./checks.ts";
 
 const CONNECT_MS = 5_000;
+
+/** Somebody is waiting. */
+export const PATIENCE: Patience = { connect: CONNECT_MS, idle: 30_000, attempts: 3, pause: 200 };
 
 /** A way to a server. */
 export interface Route {
@@ -39,7 +46,7 @@ export function urlOf(target: RestServerTargetConfig): URL {
  * listens at the peer.
  *
  * @param canLogIn - whether the peer lets the operator in.
- * @throws Error where there is none.
+ * @throws Error where there is none; Skipped where that says no more than the login does.
  */
 export async function routeTo(
   target: RestServerTargetConfig,
@@ -49,6 +56,9 @@ export async function routeTo(
   const url = urlOf(target);
   const refused = await unreached(url);
   if (refused === undefined) return { url: url.href, direct: true, close: nothing };
+  if (!canLogIn && isOwn(hostOf(url))) {
+    throw new Skipped(`${url.href} is the peer's own address, and SSH does not get there`);
+  }
   const listen = parseListen(target.listen);
   if (!canLogIn || listen === undefined)
     throw new Error(`${url.href} cannot be reached: ${refused}`);
@@ -58,13 +68,40 @@ export async function routeTo(
   return { url: `http://127.0.0.1:${way.port}/`, direct: false, close: () => way.close() };
 }
 
+/**
+ * Asks the server something, as nobody.
+ *
+ * @throws Error where it does not answer as a rest-server with passwords does.
+ */
+export async function mustAnswer(route: Route, url: URL): Promise<void> {
+  const connection = new RestConnection(route.url, 1, PATIENCE);
+  const how = route.direct ? "" : ", asked through SSH";
+  try {
+    const request = { method: "HEAD", path: "config" } as const;
+    const answer = await connection.send("nobody", "", request);
+    await discard(answer);
+    if (answer.statusCode === 401) return;
+    const remedy = "Is it rest-server that answers there, with its htpasswd?";
+    throw new StopError(
+      "target",
+      `${url.href} answered ${answer.statusCode} to a stranger, and must answer 401${how}. ${remedy}`,
+    );
+  } catch (error) {
+    interruption.throwIfAborted();
+    if (error instanceof StopError) throw error;
+    throw new StopError("target", `${url.href} gives no answer${how}: ${messageOf(error)}`);
+  } finally {
+    await connection.close();
+  }
+}
+
 /** The same to whoever ends TLS for the server. */
 export async function tlsRouteTo(
   url: URL,
   connection: SshConnection,
   canLogIn: boolean,
 ): Promise<TlsRoute> {
-  const host = url.hostname.replaceAll(/[[\]]/g, "");
+  const host = hostOf(url);
   const port = portOf(url);
   const refused = await unreached(url);
   if (refused === undefined) return { host, port, serverName: host, close: nothing };
@@ -73,13 +110,18 @@ export async function tlsRouteTo(
   return { host: "127.0.0.1", port: way.port, serverName: host, close: () => way.close() };
 }
 
+/** Without the brackets of an IPv6 address. */
+function hostOf(url: URL): string {
+  return url.hostname.replaceAll(/[[\]]/g, "");
+}
+
 function portOf(url: URL): number {
   return url.port === "" ? (url.protocol === "https:" ? 443 : 80) : Number(url.port);
 }
 
 /** Why this machine does not reach a URL; undefined where it does. */
 async function unreached(url: URL): Promise<string | undefined> {
-  const host = url.hostname.replaceAll(/[[\]]/g, "");
+  const host = hostOf(url);
   // What listens there on this machine is another server, to which no password must go.
   if (isOwn(host)) return "it is an address of the peer itself";
   return await new Promise((resolve) => {

@@ -2,7 +2,7 @@
 import pLimit from "p-limit";
 import type { TargetRecord } from "../../config/record.ts";
 import type { RestServerTargetConfig } from "../../config/stack.ts";
-import { RestConnection, type Patience } from "../../hub/targets/rest-client.ts";
+import { RestConnection } from "../../hub/targets/rest-client.ts";
 import { RestProbe } from "../../hub/targets/rest-probe.ts";
 import { lookAtPeer, type Look } from "../../peer/look.ts";
 import { peerConnection, peerServer } from "../../peer/server.ts";
@@ -12,7 +12,7 @@ import { judgeCertificate } from "./certificate.ts";
 import { Skipped, type Check, type Checks } from "./checks.ts";
 import type { TargetOptions } from "./options.ts";
 import { credentialsOf, seenOf, tryCredentials, type HostCredential } from "./rest-credentials.ts";
-import { routeTo, tlsRouteTo, urlOf, type Route } from "./rest-route.ts";
+import { mustAnswer, PATIENCE, routeTo, tlsRouteTo, urlOf, type Route } from "./rest-route.ts";
 import { judgeSnapshots } from "./snapshots.ts";
 import { judgeSpace } from "./space.ts";
 
@@ -30,9 +30,6 @@ export interface RestServerOptions extends TargetOptions {
 
 const GIB = 1024 ** 3;
 const IN_FLIGHT = 4;
-
-/** Somebody is waiting. */
-const PATIENCE: Patience = { connect: 5_000, idle: 30_000, attempts: 3, pause: 200 };
 
 type Reached = Extract<Look, { reached: true }>;
 
@@ -120,8 +117,15 @@ async function throughHttp(
   }
   let route: Route | undefined;
   await checks.make("reachable", async (check) => {
-    route = await routeTo(target, connection, canLogIn);
-    if (route.direct) return url.href;
+    const found = await routeTo(target, connection, canLogIn);
+    try {
+      await mustAnswer(found, url);
+    } catch (error) {
+      await found.close();
+      throw error;
+    }
+    route = found;
+    if (found.direct) return url.href;
     check.notice(
       `${url.href} is not reached from this machine: asked through SSH. Whether the hub reaches it: offsite-hub verify`,
     );
@@ -201,5 +205,5 @@ async function tryCanaries(
     await probe.close();
   }
   // The server is one: what it does wrong, it does wrong for all.
-  for (const [line, hosts] of found) onError(`${hosts.join(", ")}: ${line}`);
+  for (const [line, hosts] of found) onError(`${hosts.sort().join(", ")}: ${line}`);
 }

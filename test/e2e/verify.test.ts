@@ -1,13 +1,15 @@
 /** `offsite verify` against targets that are as they must be, and against what was done to them by hand. */
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { verifyReportSchema, type VerifyReport } from "../../cli/verify/report.ts";
 import { derivePassword } from "../../credentials/derive.ts";
 import { parseEnv, restic, unseal } from "../../sandbox/hosts.ts";
 import { newSshKey, publicKey } from "../../sandbox/peer.ts";
 import type { Hub } from "../../sandbox/hub.ts";
-import { freePort, waitFor } from "../../sandbox/world.ts";
+import { freePort, PROJECT, waitFor } from "../../sandbox/world.ts";
 import { updateBucket } from "../../sdks/b2/client/buckets.ts";
 import { Client } from "../../sdks/b2/client/client.ts";
 import { createKey, deleteKey, listKeys } from "../../sdks/b2/client/keys.ts";
@@ -194,7 +196,7 @@ describe("at the peer, by hand", () => {
     const { errors, report: found } = await withSettings("peer", full, () => report("peer"));
     await cluster.docker("start", id);
     expect(errors).toMatch(/^server: .*(stopped|not running)/m);
-    expect(errors).toMatch(/^credentials: /m);
+    expect(errors).toMatch(/^reachable: .* gives no answer/m);
     expect(errors).toMatch(/^space: the server is full: .*offsite prune/m);
     // What can be seen all the same is told.
     expect(found.targets.peer?.hosts.q?.snapshots).toBe(1);
@@ -301,6 +303,23 @@ function secretOf(id: string, state: string): string {
 }
 
 describe("whatever is found", () => {
+  test("Ctrl-C ends it at once, with 130, and leaves nothing behind", async () => {
+    const { stack } = cluster;
+    const which = ["--stack", stack.name, "--config-file", stack.configFile];
+    const args = [join(PROJECT, "cli", "offsite.mjs"), "verify", ...which];
+    const options = { cwd: PROJECT, env: stack.env, stdin: "ignore", reject: false } as const;
+    const command = execa(process.execPath, args, options);
+    for await (const line of command.iterable({ from: "stderr" })) {
+      // It does not end before what it has begun is ended.
+      if (line.startsWith("Looking at")) command.kill("SIGINT");
+    }
+    const { exitCode, stdout } = await command;
+    expect(exitCode).toBe(130);
+    expect(stdout).toBe("");
+    const prefix = `fort-offsite-ssh-${command.pid ?? 0}-`;
+    expect(readdirSync(tmpdir()).filter((name) => name.startsWith(prefix))).toEqual([]);
+  });
+
   test("one target that cannot be reached hides nothing of the other", async () => {
     await cluster.emulator.stop();
     const { exitCode, stdout, stderr } = await verify("--json");

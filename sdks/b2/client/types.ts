@@ -45,6 +45,9 @@ export interface Bucket {
     isFileLockEnabled: boolean;
     defaultRetention?: Retention | null;
   }> | null;
+  replicationConfiguration?: Guarded<{
+    asReplicationSource?: { replicationRules?: { destinationBucketId: string }[] | null } | null;
+  }> | null;
   options?: string[] | null;
   revision: number;
 }

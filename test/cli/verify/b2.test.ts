@@ -257,6 +257,16 @@ describe("a bucket's settings", () => {
       /does not encrypt/,
     ],
     [
+      "a replica elsewhere",
+      {
+        replicationConfiguration: {
+          isClientAuthorizedToRead: true,
+          value: { asReplicationSource: { replicationRules: [{ destinationBucketId: "theirs" }] } },
+        },
+      },
+      /replicated to the bucket theirs/,
+    ],
+    [
       "files that are locked by default",
       {
         fileLockConfiguration: {
