@@ -82,6 +82,17 @@ stranger() {
 
 sha256() { [ ! -f "$1" ] || sha256sum <"$1" | cut -d ' ' -f 1; }
 
+# What Docker was told of a container, as one line: only what somebody changes changes it.
+container_print() {
+  printf 'container %s\n' "$(docker inspect --format '{{.Id}} {{json .Config}} {{json .HostConfig}}' "$1" | sha256sum)"
+}
+
+# The image that a name stands for now.
+image_print() {
+  timeout 20 docker image inspect --format '{"id":{{json .Id}},"env":{{json .Config.Env}}}' "$1" 2>/dev/null ||
+    printf '{"id":null,"env":null}\n'
+}
+
 # What was put in place, a line each. An edit that was taken back is seen by the file's time of
 # change, which nobody can set: the server may have loaded the file meanwhile.
 footprint() {

@@ -89,12 +89,18 @@ function ofContainers(
     drift.push("the container is missing");
     return;
   }
-  drift.push(...flagDrift(main), ...imageDrift(main, facts.images.get(main.Id)));
+  drift.push(...flagDrift(main));
+  if (facts.changed.has("image")) drift.push(...imageDrift(main, facts.images.get(main.Id)));
   const [state, isDrift] = stateOf(main);
   if (state !== undefined) (isDrift ? drift : notices).push(state);
-  const text = trustedCompose(facts, server, installed);
-  if (text !== undefined)
+  // As Docker has it since it was installed, it is what compose makes of its file: however another
+  // engine spells that, it is no drift that would come back after each repair.
+  const text = facts.changed.has("container")
+    ? trustedCompose(facts, server, installed)
+    : undefined;
+  if (text !== undefined) {
     drift.push(...containerDrift(main, parseService(text), facts.images.get(main.Id)));
+  }
   for (const path of facts.detached) {
     drift.push(`the container goes on in a directory that is no longer ${printable(path)}`);
   }

@@ -124,7 +124,7 @@ export function ofPaths(
         ? "no longer a symbolic link"
         : `a symbolic link to ${printable(link)} now`;
     drift.push(
-      `${path} is ${now}, as it was not when the server was installed. If that is not meant, undo it first: pulumi up goes on with what is there`,
+      `${path} is ${now}, other than when the server was installed. If that is not meant, undo it first: pulumi up goes on with what is there`,
     );
   }
 }

@@ -155,7 +155,12 @@ own() {
 
 # For the next look: what is in place, and which repair this was.
 note() {
-  footprint >"$server/footprint.new" && mv -fT "$server/footprint.new" "$server/footprint"
+  {
+    footprint
+    container_print "$(container)"
+    printf 'image %s\n' "$(image_print "$image")"
+  } >"$server/footprint.new" &&
+    mv -fT "$server/footprint.new" "$server/footprint"
   [ -z "$repair" ] ||
     { printf '%s' "$repair" >"$server/repaired.new" && mv -fT "$server/repaired.new" "$server/repaired"; }
 }

@@ -4,6 +4,9 @@
 # A command of Docker's that hangs must not make the look hang.
 bounded() { timeout 20 "$@"; }
 
+# Whether a line is in the footprint that the last installation left.
+is_noted() { grep -qxF -- "$1" "$server/footprint" 2>/dev/null; }
+
 # A fact's value is one line of printable characters.
 fact() {
   printf '%s=%s\n' "$1" "$(printf '%s' "$2" | LC_ALL=C tr -c '\040-\176\200-\377' '?')"
@@ -38,7 +41,7 @@ look_files() {
   if [ -f "$server/footprint" ]; then
     fact footprint yes
     footprint | while read -r line; do
-      grep -qxF -- "$line" "$server/footprint" || fact changed "${line%% *}"
+      is_noted "$line" || fact changed "${line%% *}"
     done
   fi
 }
@@ -99,9 +102,10 @@ look_container() {
   state=${all%% *} all=${all#* }
   pid=${all%% *} all=${all#* }
   printf 'container=%s\n' "$all"
-  image_json=$(bounded docker image inspect --format '{"id":{{json .Id}},"env":{{json .Config.Env}}}' "$from" 2>/dev/null) ||
-    image_json='{"id":null,"env":null}'
+  image_json=$(image_print "$from")
+  is_noted "image $image_json" || fact changed image
   printf 'image=%s %s\n' "$1" "$image_json"
+  is_noted "$(container_print "$1")" || fact changed container
   [ "$state" = truefalsefalse ] || return 0
   fact running "$1"
   look_mounts "$pid"

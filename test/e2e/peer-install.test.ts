@@ -1,6 +1,14 @@
 /** The peer's script against a real engine: every way in which an installation can go. */
 import { spawn } from "node:child_process";
-import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { execa } from "execa";
@@ -8,7 +16,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { derivePassword } from "../../credentials/derive.ts";
 import { htpasswdFile } from "../../credentials/htpasswd.ts";
 import { driftOf } from "../../peer/drift.ts";
-import { parseFacts } from "../../peer/facts.ts";
+import { parseFacts, type PeerFacts } from "../../peer/facts.ts";
 import { lookScript, peerScript, type PeerServer } from "../../peer/script.ts";
 import { importImage, startEngine, type Engine } from "../../sandbox/engine.ts";
 import { freePort, removeContainers, waitFor, World } from "../../sandbox/world.ts";
@@ -75,6 +83,17 @@ async function installed(change: Partial<PeerServer> = {}): Promise<string> {
   const { output, exitCode } = await run("install", change);
   expect(exitCode, output).toBe(0);
   return output;
+}
+
+/** What a look finds. */
+async function look(change: Partial<PeerServer> = {}): Promise<PeerFacts> {
+  const { stdout } = await execa("sh", ["-s", "look"], {
+    env: environment(),
+    input: lookScript({ ...server, ...change }, true),
+  });
+  const facts = parseFacts(stdout);
+  if (facts === undefined) throw new Error(stdout);
+  return facts;
 }
 
 /** What the server answers to a request for a repository's config: 404 is "yes, but there is none". */
@@ -216,15 +235,6 @@ describe("an installation", () => {
       return [stdout, identity(await container())];
     };
     const before = await everything();
-    const look = async (change: Partial<PeerServer> = {}) => {
-      const { stdout } = await execa("sh", ["-s", "look"], {
-        env: environment(),
-        input: lookScript({ ...server, ...change }, true),
-      });
-      const facts = parseFacts(stdout);
-      if (facts === undefined) throw new Error(stdout);
-      return facts;
-    };
     const facts = await look();
     expect(await everything()).toEqual(before);
     expect(driftOf(facts, server)).toEqual({ drift: [], manual: [], notices: [] });
@@ -240,6 +250,20 @@ describe("an installation", () => {
     const elsewhere = { address: "203.0.113.9", port: server.listen.port, wildcard: false };
     const { hasAddress } = await look({ listen: elsewhere });
     expect([facts.hasAddress, hasAddress]).toEqual([true, false]);
+  });
+
+  it("serves from behind a symbolic link, and tells when that is one no more", async () => {
+    const place = `${server.dataDir}-disk`;
+    mkdirSync(place);
+    symlinkSync(place, server.dataDir);
+    await installed();
+    expect(await answer(1)).toBe(404);
+    expect(driftOf(await look(), server).drift).toEqual([]);
+    rmSync(server.dataDir);
+    renameSync(place, server.dataDir);
+    expect(driftOf(await look(), server).drift).toEqual([
+      expect.stringMatching(/^\S+ is no longer a symbolic link, other than when/),
+    ]);
   });
 
   it("leaves a container that comes back by itself when it dies", async () => {

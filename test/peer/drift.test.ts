@@ -108,12 +108,15 @@ function look(change: Lines = {}, wanted = server, more: string[] = []): Finding
 
 /** The fine container with something else in its place. */
 function withContainer(part: "Config" | "HostConfig" | "State", change: object): Lines {
-  return { container: JSON.stringify({ ...container, [part]: { ...container[part], ...change } }) };
+  const changed = { ...container, [part]: { ...container[part], ...change } };
+  return { container: JSON.stringify(changed), changed: "container" };
 }
 
 describe("a look at a peer", () => {
   it("has nothing to say of a server that is as it was put there", () => {
-    expect(look()).toEqual({ drift: [], manual: [], notices: [] });
+    const nothing = { drift: [], manual: [], notices: [] };
+    expect(look()).toEqual(nothing);
+    expect(look({ changed: "container" })).toEqual(nothing);
   });
 
   it("is no look when it was cut off", () => {
@@ -144,6 +147,13 @@ describe("a look at a peer", () => {
     [{ NanoCpus: 1e8 }, "limit of processor time is NanoCpus 100000000, must be none"],
   ])("tells of what docker alone was told: %o", (change, phrase) => {
     expect(look(withContainer("HostConfig", change)).drift).toEqual([`the container's ${phrase}`]);
+  });
+
+  it("tells of an image whose name stands for another one since", () => {
+    const image = `c1 {"id":"sha256:${"2".repeat(64)}","env":null}`;
+    expect(look({ image, changed: "image" }).drift).toEqual([
+      `the container runs another image than ${server.image} stands for on that machine`,
+    ]);
   });
 
   it("tells of flags, and first of those that protect the backups", () => {
