@@ -93,7 +93,7 @@ function refuseLostSeed(place: Place, before: SettingsFile, backend: Backend | u
   const made = backend?.known?.resourceCount ?? 0;
   if (made === 0 || before.secrets.has("fort-offsite:credentialSeed")) return;
   throw new UsageError(
-    `the stack ${place.stack} has been deployed (${made} resources), and ${place.file} lacks its seed. With a new one every credential would change. Bring the file back from a backup or from git; if it is lost, see: offsite recover --help`,
+    `the stack ${place.stack} has been deployed (${made} resources), and ${place.file} lacks its seed. With a new one every credential would change. Bring the file back from a backup or from git. If it is lost for good: openssl rand -hex 32 | pulumi config set --secret fort-offsite:credentialSeed, run this again, and after pulumi up deploy every machine at once`,
   );
 }
 

@@ -91,6 +91,9 @@ function replaceFile(file: string, before: string | undefined, text: string): vo
       throw new UsageError(`${file} was changed meanwhile, and is left as it is. Run this again`);
     }
     renameSync(next, target);
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
+    throw new Error(`${file} cannot be written, and is as it was`, { cause: error });
   } finally {
     rmSync(next, { force: true });
   }

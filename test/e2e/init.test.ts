@@ -1,6 +1,6 @@
 /** `offsite init` with the real Pulumi, at a terminal and without one. */
 import { appendFileSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parse } from "yaml";
@@ -363,6 +363,24 @@ describe("offsite init without a terminal", () => {
     const wrong = await offsite(command, { ...own, PULUMI_CONFIG_PASSPHRASE: "not it" });
     expect(wrong.exitCode).toBe(2);
     expect(wrong.all).toContain("is not this stack's");
+  });
+
+  it("makes no new seed for a stack that is deployed and has lost its file", async () => {
+    const { stack, env: own, which } = newStack("lost");
+    const env = { ...own, ...passphrase };
+    const type = "pulumi:pulumi:Stack";
+    const resource = { urn: `urn:pulumi:lost::fort-offsite::${type}::x`, custom: false, type };
+    const state = { version: 3, deployment: { manifest: {}, resources: [resource] } };
+    const pulumi = ["stack", "import", "--stack", "lost", "--non-interactive"];
+    const cwd = dirname(stack.configFile);
+    await execa("pulumi", ["stack", "init", "lost", "--non-interactive"], { cwd, env });
+    await execa("pulumi", pulumi, { cwd, env, input: JSON.stringify(state) });
+    writeFileSync(stack.configFile, PLACEHOLDER);
+    const input = JSON.stringify(answers("lost"));
+    const refused = await offsite(["init", ...which, "--answers", "-", "--yes"], env, input);
+    expect(refused.exitCode).toBe(2);
+    expect(refused.all).toContain("every credential would change");
+    expect(readFileSync(stack.configFile, "utf8")).toBe(PLACEHOLDER);
   });
 
   it("leaves the file as it was when it is killed, and goes on when it is run again", async () => {
