@@ -13,21 +13,27 @@ import { unusual } from "../../hub/prune/notes.ts";
 import { plan, type Policy } from "../../hub/prune/plan.ts";
 import { newHostReport } from "../../hub/prune/report.ts";
 import { shown, type Snapshot } from "../../hub/prune/snapshot.ts";
-import { listSnapshots, reasonOf } from "../../hub/restic-repository.ts";
-import { runRestic, type ResticResult } from "../../hub/restic.ts";
+import { listSnapshots } from "../../hub/restic-repository.ts";
 import { interruption } from "../interruption.ts";
 import { agree, type Consent } from "./consent.ts";
-import { lookAtPeer, throughDoor, type Door } from "./door.ts";
-import { acceptedAt, list, tryRemoval, withServer } from "./places.ts";
+import { lookAtPeer, throughDoor } from "./door.ts";
+import { acceptedAt, tryRemoval, withServer } from "./places.ts";
 import { absent, fail, type HostReport, type PruneReport } from "./report.ts";
+import {
+  isEmpty,
+  must,
+  outline,
+  resticAt,
+  resticThrough,
+  type ResticOptions,
+  type Run,
+} from "./restic.ts";
+import { warnOfMirror } from "./still-at-hub.ts";
 
 /** What the thinning out needs to know. */
-export interface ForgetOptions extends Consent {
+export interface ForgetOptions extends Consent, ResticOptions {
   readonly hub: Parameters<typeof warnOfMirror>[1];
   readonly hosts: readonly string[];
-  /** By host: the repository's password. Secret. */
-  readonly repositoryPasswords: ReadonlyMap<string, string>;
-  readonly restic: string;
   readonly policy: Policy;
   readonly trustAll: boolean;
   /** Hosts of which more than usual may go. */
@@ -44,9 +50,6 @@ interface Thinning {
   readonly prune: string;
   readonly doubt: string | undefined;
 }
-
-/** restic on one host's repository, through one of the peer's servers. */
-type Run = (args: readonly string[]) => Promise<ResticResult>;
 
 const FORGET_AT_ONCE = 500;
 const NAMED = 5;
@@ -224,82 +227,4 @@ function show(plans: readonly Thinning[], { say, allowed }: ForgetOptions): void
         : `${host}: nothing is removed: ${what}. Where it is meant, add --allow-shrinkage ${host}`,
     );
   }
-}
-
-/** What the hub still has comes back with the next mirror. */
-async function warnOfMirror(
-  plans: readonly Thinning[],
-  hub: { readonly url: string; readonly passwords: Parameters<typeof list>[1] },
-  say: (line: string) => void,
-): Promise<void> {
-  const names = new Map(
-    plans.filter(({ going }) => going.length > 0).map(({ host, going }) => [host, going] as const),
-  );
-  if (names.size === 0) return;
-  const passwords = new Map([...hub.passwords].filter(([host]) => names.has(host)));
-  const there = await list(hub.url, passwords);
-  for (const [host, going] of names) {
-    const inventory = there.get(host);
-    if (inventory === undefined || inventory instanceof Error) {
-      say(
-        `${host}: the hub does not answer. Where it still works, its next mirror brings back what it has.`,
-      );
-      continue;
-    }
-    const back = going.filter(({ id }) => inventory.files.snapshots.has(id)).length;
-    if (back > 0) {
-      say(
-        `${host}: the hub still has ${back} of these ${counted(going.length, "snapshot")}, and its next mirror brings them back. Prune the hub first: offsite-hub prune`,
-      );
-    }
-  }
-}
-
-function resticThrough(door: Door, host: string, options: ForgetOptions, cache: string): Run {
-  return resticAt(
-    `http://127.0.0.1:${door.port}/`,
-    host,
-    door.password,
-    options,
-    cache,
-    door.signal,
-  );
-}
-
-function resticAt(
-  url: string,
-  host: string,
-  password: string,
-  options: ForgetOptions,
-  cache: string,
-  signal: AbortSignal = interruption,
-): Run {
-  return async (args) => {
-    const result = await runRestic({
-      program: options.restic,
-      repository: `rest:${url}${host}/`,
-      password: options.repositoryPasswords.get(host) ?? "",
-      args: ["--cache-dir", join(cache, host), ...args],
-      env: { RESTIC_REST_USERNAME: host, RESTIC_REST_PASSWORD: password },
-      signal,
-    });
-    signal.throwIfAborted();
-    return result;
-  };
-}
-
-async function must(run: Run, args: readonly string[]): Promise<ResticResult> {
-  const result = await run(args);
-  if (result.exitCode === 0) return result;
-  throw new Error(`restic ${args[0] ?? ""}: ${reasonOf(result)}`);
-}
-
-/** What restic's prune says that it removes, and what remains. */
-function outline(stdout: string): string {
-  const lines = [...stdout.matchAll(/^(total prune|remaining):\s+(.+)$/gm)];
-  return lines.map(([, what = "", amount = ""]) => `${what} ${amount.trim()}`).join(", ");
-}
-
-function isEmpty(prune: string): boolean {
-  return prune === "" || prune.startsWith("total prune 0 blobs");
 }
