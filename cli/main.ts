@@ -5,6 +5,13 @@ import { messageOf, UsageError } from "../hub/errors.ts";
 import { interruption, Interrupted } from "./interruption.ts";
 import { withStackOptions } from "./options.ts";
 
+// A reader such as `head` that has seen enough must not end a command halfway.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+  });
+}
+
 /** The commands in the order in which help lists them. Only the one that is asked for is loaded. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   init: async () => (await import("./commands/init.ts")).initCommand(),
