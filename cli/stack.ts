@@ -235,6 +235,6 @@ function failureOf(args: readonly string[], error: unknown): unknown {
       "needs the program pulumi, which is not on PATH. See www.pulumi.com/docs/iac/download-install",
     );
   }
-  const said = String(error.stderr ?? "").trim();
+  const said = z.string().catch("").parse(error.stderr).trim();
   return new Error(`pulumi ${args.slice(0, 2).join(" ")} failed: ${said || error.shortMessage}`);
 }

@@ -1,5 +1,6 @@
 import * as b2 from "@pulumi/b2";
 import * as pulumi from "@pulumi/pulumi";
+import { UNFINISHED_DAYS } from "../config/lifecycle.ts";
 import type { HubCredentials, TargetManifest } from "../config/manifest.ts";
 import { remembered, type TargetRecord } from "../config/record.ts";
 import type { B2TargetConfig } from "../config/stack.ts";
@@ -165,7 +166,13 @@ export class B2Target extends pulumi.ComponentResource implements OffsiteTarget 
         bucketName: this.#inRegion(target),
         bucketType: "allPrivate",
         defaultServerSideEncryption: { mode: "SSE-B2", algorithm: "AES256" },
-        lifecycleRules: [{ fileNamePrefix: "", daysFromHidingToDeleting: target.keepHiddenDays }],
+        lifecycleRules: [
+          {
+            fileNamePrefix: "",
+            daysFromHidingToDeleting: target.keepHiddenDays,
+            daysFromStartingToCancelingUnfinishedLargeFiles: UNFINISHED_DAYS,
+          },
+        ],
       },
       // The backups outlive the stack.
       { parent: this, retainOnDelete: true },

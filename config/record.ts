@@ -44,7 +44,7 @@ const recordSchema = z.object({
   /** By target, as its type needs it. */
   kept: z.record(z.string(), targetRecord),
   /** bcrypt's hashes of the passwords in force, by their salt. */
-  hashes: z.record(z.string(), z.string()),
+  hashes: z.record(z.string(), z.string()).default({}),
   /** The bundle's directory. */
   directory: z.string(),
   /** SHA-256 of the bundle's files as they were written, by path below its directory. */

@@ -1,4 +1,5 @@
 /** A bucket's settings as they are, against what the stack sets. */
+import { UNFINISHED_DAYS } from "../../config/lifecycle.ts";
 import type { Bucket, LifecycleRule } from "../../sdks/b2/client/types.ts";
 import { bucketProblems } from "../../hub/targets/b2-bucket.ts";
 import { excerpt } from "../../hub/format.ts";
@@ -72,7 +73,7 @@ function isAsSet(rule: LifecycleRule, keepHiddenDays: number): boolean {
     rule.fileNamePrefix === "" &&
     rule.daysFromHidingToDeleting === keepHiddenDays &&
     !rule.daysFromUploadingToHiding &&
-    !rule.daysFromStartingToCancelingUnfinishedLargeFiles
+    rule.daysFromStartingToCancelingUnfinishedLargeFiles === UNFINISHED_DAYS
   );
 }
 

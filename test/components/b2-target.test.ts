@@ -44,7 +44,13 @@ describe("a B2 target", () => {
       bucketName: "family-fort-backups",
       bucketType: "allPrivate",
       defaultServerSideEncryption: { mode: "SSE-B2", algorithm: "AES256" },
-      lifecycleRules: [{ fileNamePrefix: "", daysFromHidingToDeleting: 30 }],
+      lifecycleRules: [
+        {
+          fileNamePrefix: "",
+          daysFromHidingToDeleting: 30,
+          daysFromStartingToCancelingUnfinishedLargeFiles: 7,
+        },
+      ],
     });
   });
 

@@ -266,7 +266,7 @@ describe("the bundle on disk", () => {
     });
     const { keys } = await call<{ keys: { applicationKeyId: string; keyName: string }[] }>(
       "b2_list_keys",
-      { maxKeyCount: 1000 },
+      { accountId, maxKeyCount: 1000 },
     );
     const sync = keys.find(({ keyName }) => keyName.endsWith("-sync-g1"));
     await call("b2_delete_key", { applicationKeyId: sync?.applicationKeyId });

@@ -31,7 +31,8 @@ afterAll(async () => {
 async function keysAtB2(): Promise<{ keyName: string; applicationKeyId: string }[]> {
   const { applicationKeyId, applicationKey, url: endpoint } = cluster.emulator;
   const client = new Client({ applicationKeyId, applicationKey, endpoint });
-  const body = { maxKeyCount: 1_000 };
+  const { accountId } = await client.authorize();
+  const body = { accountId, maxKeyCount: 1_000 };
   return (
     await client.call<{ keys: Awaited<ReturnType<typeof keysAtB2>> }>("b2_list_keys", body, {
       needs: [],

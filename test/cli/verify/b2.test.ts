@@ -210,7 +210,13 @@ describe("a bucket's settings", () => {
     bucketId: "ours",
     bucketName: "fort-backups",
     bucketType: "allPrivate",
-    lifecycleRules: [{ fileNamePrefix: "", daysFromHidingToDeleting: 30 }],
+    lifecycleRules: [
+      {
+        fileNamePrefix: "",
+        daysFromHidingToDeleting: 30,
+        daysFromStartingToCancelingUnfinishedLargeFiles: 7,
+      },
+    ],
     defaultServerSideEncryption: {
       isClientAuthorizedToRead: true,
       value: { mode: "SSE-B2", algorithm: "AES256" },
