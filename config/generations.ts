@@ -65,7 +65,7 @@ export function generationProblems(
   if (before === undefined) return [];
   const rotated = { hosts: [] as string[], targets: [] as string[] };
   const problems = (["hosts", "targets"] as const).flatMap((at) =>
-    Object.entries(config[at]).flatMap(([name, now]) => {
+    Object.entries<Standing>(config[at]).flatMap(([name, now]) => {
       const was = remembered(before[at], name);
       const step = stepOf(was, now);
       if (step === "rotation") rotated[at].push(name);

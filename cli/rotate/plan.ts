@@ -131,7 +131,7 @@ function refuseOthers(
   turning: readonly Turning[],
 ): void {
   const waiting = (["hosts", "targets"] as const).flatMap((at) =>
-    Object.entries(config[at])
+    Object.entries<Standing>(config[at])
       .filter(([name]) => !turning.some((each) => each.at === at && each.name === name))
       .filter(([name, now]) => stepOf(remembered(record[at], name), now) !== "none")
       .map(([name]) => `${at}.${name}`),
