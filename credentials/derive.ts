@@ -74,13 +74,12 @@ export function jointGeneration(host: number, target: number): number {
 }
 
 /**
- * The {@link jointGeneration}, with what is revoked of it: right after a revocation of either, all
- * before it.
+ * The {@link jointGeneration}, with what is revoked of it: all before it, where the last step was
+ * surely a revocation. Where one of the two was rotated since, the generation before is what a hub
+ * that is deployed before the server needs.
  */
 export function jointStanding(host: Standing, target: Standing): Standing {
   const generation = jointGeneration(host.generation, target.generation);
-  const isFirst = [host, target].some(
-    (each) => each.revoked > 0 && each.generation === each.revoked + 1,
-  );
+  const isFirst = [host, target].every((each) => each.generation === each.revoked + 1);
   return { generation, revoked: isFirst ? generation - 1 : 0 };
 }

@@ -6,6 +6,7 @@ import {
   derivePassword,
   deriveTrio,
   jointGeneration,
+  jointStanding,
   type PasswordOwner,
 } from "../../credentials/derive.ts";
 import { SEED } from "../config/valid.ts";
@@ -102,5 +103,22 @@ describe("previous, current and next", () => {
     expect(jointGeneration(1, 1)).toBe(1);
     expect(jointGeneration(2, 1)).toBe(2);
     expect(jointGeneration(1, 2)).toBe(2);
+  });
+
+  it("have no previous right after a revocation, and one again with the next rotation of either", () => {
+    const previous = (host: [number, number], target: [number, number]) => {
+      const [h, t] = [host, target].map(([generation, revoked]) => ({ generation, revoked }));
+      if (h === undefined || t === undefined) throw new Error("there are two");
+      const joint = jointStanding(h, t);
+      const { previous: password } = deriveTrio(SEED, owner, joint);
+      return password === derivePassword(SEED, owner, joint.generation - 1);
+    };
+    expect(previous([1, 0], [1, 0])).toBe(false);
+    expect(previous([3, 2], [1, 0])).toBe(false);
+    expect(previous([3, 2], [3, 2])).toBe(false);
+    expect(previous([4, 2], [1, 0])).toBe(true);
+    // The hub that is deployed before the server is reached holds what the server still accepts.
+    expect(previous([3, 2], [2, 0])).toBe(true);
+    expect(previous([4, 2], [3, 2])).toBe(true);
   });
 });
