@@ -114,7 +114,10 @@ function turn(
   if (step === "revocation" || (step === "rotation" && !revoke)) {
     return { at, name, before, now: standing, isPending: true };
   }
-  return { at, name, before, now: next(before, revoke), isPending: false };
+  // A rotation that did not come to its end may have written the bundle: who has that holds the
+  // generation after it as well.
+  const latest = step === "rotation" ? standing : before;
+  return { at, name, before, now: next(latest, revoke), isPending: false };
 }
 
 function next({ generation, revoked }: Standing, revoke: boolean): Standing {

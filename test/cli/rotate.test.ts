@@ -5,6 +5,7 @@ import { editsOf, planRotation } from "../../cli/rotate/plan.ts";
 import { unproven } from "../../cli/rotate/proof.ts";
 import { editSettings } from "../../cli/rotate/settings-edit.ts";
 import { announcement, deployments, exposure } from "../../cli/rotate/words.ts";
+import { stepOf } from "../../config/generations.ts";
 import type { StackRecord } from "../../config/record.ts";
 import { stackConfigSchema } from "../../config/stack.ts";
 import { UsageError } from "../../hub/errors.ts";
@@ -117,10 +118,11 @@ describe("the plan of a rotation", () => {
     expect(editsOf(plan)).toEqual([]);
   });
 
-  it("makes a revocation of a rotation that did not come to its end", () => {
+  it("revokes what a rotation that did not come to its end may have handed out", () => {
     const { config, record } = stack({ q: [2] });
     const plan = planRotation(config, record, ask({ names: ["q"], revoke: true }));
-    expect(plan).toMatchObject([{ now: { generation: 3, revoked: 2 }, isPending: false }]);
+    expect(plan).toMatchObject([{ now: { generation: 4, revoked: 3 }, isPending: false }]);
+    expect(stepOf({ generation: 1, revoked: 0 }, { generation: 4, revoked: 3 })).toBe("revocation");
   });
 
   it.each([
