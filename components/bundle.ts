@@ -68,7 +68,11 @@ export class Bundle extends pulumi.ComponentResource {
     const shown =
       lines.length <= 5 ? lines : [`${lines.length} files of ${this.directory} were changed`];
     for (const line of shown) {
-      void pulumi.log.warn(`${line} since the last update: \`pulumi up\` writes it again`, this);
+      // One that failed may have written it: it left nothing to compare with.
+      void pulumi.log.warn(
+        `${line} since the last update that came to its end: \`pulumi up\` writes it again`,
+        this,
+      );
     }
   }
 }

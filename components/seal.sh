@@ -36,7 +36,21 @@ put_mark() {
   (umask 022 && printf 'Written by fort-offsite: pulumi up writes the files here, and removes them.\n' >"$mark")
 }
 
+# What somebody put where the file, or the hosts' directory, must be. A directory with something in it
+# is never removed, and a rename would move the file into it.
+clear_way() {
+  parent=$(dirname "$FILE")
+  # Several files are written at once: another may have made the directory since.
+  [ -d "$parent" ] || [ "$parent" = "$DIRECTORY" ] || rm -f "$parent" 2>/dev/null || :
+  [ -d "$FILE" ] || return 0
+  if [ -L "$FILE" ]; then rm -f "$FILE"; else
+    rmdir "$FILE" 2>/dev/null ||
+      die "is a directory with something in it, must be a file. Move the directory away, then run pulumi up"
+  fi
+}
+
 write() {
+  clear_way
   mkdir -p "$(dirname "$FILE")"
   temporary=$(mktemp "$FILE.XXXXXX")
   trap 'rm -f "$temporary"' EXIT

@@ -3,10 +3,12 @@ import { randomBytes } from "node:crypto";
 import {
   appendFileSync,
   existsSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
@@ -200,7 +202,7 @@ describe("the bundle on disk", () => {
     appendFileSync(join(bundle, "rclone.conf.age"), "one byte more");
     const preview = await stack.must(["preview", "--diff"]);
     expect(preview).toContain(
-      "hosts/q.env.age was deleted since the last update: `pulumi up` writes it again",
+      "hosts/q.env.age was deleted since the last update that came to its end: `pulumi up` writes it again",
     );
     expect(preview).toContain("secrets.nix was changed since the last update");
     expect(preview).toMatch(/~ 3 to update/);
@@ -211,6 +213,16 @@ describe("the bundle on disk", () => {
     expect(readFileSync(join(bundle, "secrets.nix"), "base64")).toBe(before.get("secrets.nix"));
     expect(changedFiles(before)).toEqual(["hosts/q.env.age", "rclone.conf.age"]);
     await stack.must(["preview", "--expect-no-changes"]);
+    // What took the place of a file, or of the hosts' directory, makes way.
+    for (const name of ["rclone.conf.age", "offsite.json", "hosts"]) {
+      rmSync(join(bundle, name), { recursive: true });
+    }
+    mkdirSync(join(bundle, "rclone.conf.age"));
+    symlinkSync(world.directory, join(bundle, "offsite.json"));
+    writeFileSync(join(bundle, "hosts"), "");
+    await stack.must(["up", "--yes", "--skip-preview"]);
+    await stack.must(["preview", "--expect-no-changes"]);
+    expect([...files().keys()].sort()).toEqual([...before.keys()].sort());
     // The same once more: what was repaired before is no reason to overlook it.
     rmSync(bundle, { recursive: true });
     expect(await stack.must(["up", "--yes", "--skip-preview"])).toMatch(/\d+ files of .* were/);
