@@ -5,10 +5,13 @@ import { messageOf, UsageError } from "../hub/errors.ts";
 import { interruption, Interrupted } from "./interruption.ts";
 import { withStackOptions } from "./options.ts";
 
-// A reader such as `head` that has seen enough must not end a command halfway.
+// A reader such as `head` that has seen enough, or a terminal that was closed, must not end a
+// command halfway: what it has begun is to be ended. A full disk is told of, where that can be.
 for (const stream of [process.stdout, process.stderr]) {
-  stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
+  stream.on("error", ({ code, message }: NodeJS.ErrnoException) => {
+    if (code === "EPIPE" || code === "EIO") return;
+    if (Number(process.exitCode ?? 0) === 0) process.exitCode = 1;
+    if (stream === process.stdout) console.error(`error: standard output: ${message}`);
   });
 }
 

@@ -1,5 +1,6 @@
 /** The stack that a command is about: its settings, its state, and Pulumi at work on it. */
 import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { password } from "@inquirer/prompts";
 import { execa, ExecaError } from "execa";
@@ -47,16 +48,20 @@ const PASSPHRASE = ["PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"]
 
 /** A stack, and Pulumi's own program at work on it. */
 export class OperatorStack {
+  /** As the program knows it, without an owner or a project before it. */
   readonly name: string;
   /** The folder with Pulumi.yaml, which relative paths in the settings start from. */
   readonly project: string;
   /** The file of the settings. */
   readonly file: string;
+  /** As Pulumi was told it: a backend may want the owner and the project too. */
+  readonly #reference: string;
   /** Added to the environment of Pulumi: the passphrase, where it was asked for. */
   readonly #env: Record<string, string> = {};
 
-  private constructor(name: string, project: string, file: string) {
-    this.name = name;
+  private constructor(reference: string, project: string, file: string) {
+    this.name = bareName(reference);
+    this.#reference = reference;
     this.project = project;
     this.file = file;
   }
@@ -68,20 +73,22 @@ export class OperatorStack {
    */
   static async open(options: StackOptions): Promise<OperatorStack> {
     const project = findProject(options.project);
-    const name = options.stack ?? (await selectedStack(project));
-    const file = resolve(options.configFile ?? join(project, `Pulumi.${name}.yaml`));
+    const reference = options.stack ?? (await selectedStack(project));
+    const file = settingsFile(project, reference, options);
     if (!existsSync(file)) {
       throw new UsageError(
         `there is no ${file}. Make it with \`offsite init\`, or name the stack with --stack`,
       );
     }
-    return new OperatorStack(name, project, file);
+    return new OperatorStack(reference, project, file);
   }
 
   /** Asks for the passphrase once, so that Pulumi's commands do not each ask for it. */
   async askPassphrase(): Promise<void> {
     const isKnown = PASSPHRASE.some((name) => process.env[name] !== undefined);
     if (isKnown || !process.stdin.isTTY || this.#env.PULUMI_CONFIG_PASSPHRASE !== undefined) return;
+    // Where a service's key encrypts the secrets there is none.
+    if (/^secretsprovider: (?!passphrase)/m.test(await readFile(this.file, "utf8"))) return;
     this.#env.PULUMI_CONFIG_PASSPHRASE = await password(
       { message: `Passphrase of the stack ${this.name}:` },
       { signal: interruption, output: process.stderr },
@@ -169,7 +176,7 @@ export class OperatorStack {
   #arguments(args: readonly string[]): string[] {
     // `pulumi stack` and `pulumi import` find the settings beside Pulumi.yaml, or need none.
     const file = args[0] === "stack" ? [] : ["--config-file", this.file];
-    return [...args, "--stack", this.name, ...file, "--non-interactive"];
+    return [...args, "--stack", this.#reference, ...file, "--non-interactive"];
   }
 
   #options(args: readonly string[]) {
@@ -181,6 +188,9 @@ export class OperatorStack {
       cwd,
       env: { PULUMI_SKIP_UPDATE_CHECK: "true", ...this.#env },
       cancelSignal: interruption,
+      // In a group of its own: the terminal's Ctrl-C would come beside ours, and by a second one
+      // Pulumi ends without a record of what it was about to make.
+      detached: true,
       // Pulumi lets running steps end and records them; it takes what that takes.
       killSignal: "SIGINT" as const,
       forceKillAfterDelay: false as const,
@@ -192,6 +202,20 @@ export class OperatorStack {
 function revealed(_key: string, value: unknown): unknown {
   const parsed = wrappedSecret.safeParse(value);
   return parsed.success ? JSON.parse(parsed.data.plaintext) : value;
+}
+
+/** The settings' file of a stack, there or not. */
+export function settingsFile(
+  project: string,
+  stack: string,
+  { configFile }: Pick<StackOptions, "configFile">,
+): string {
+  return resolve(configFile ?? join(project, `Pulumi.${bareName(stack)}.yaml`));
+}
+
+/** Without the owner and the project that a backend may put before it. */
+function bareName(stack: string): string {
+  return stack.slice(stack.lastIndexOf("/") + 1);
 }
 
 export function findProject(given: string | undefined): string {

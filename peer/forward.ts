@@ -54,6 +54,8 @@ export async function forward(
         stdin: "pipe",
         stdout: "ignore",
         stderr: "ignore",
+        // In a group of its own: Ctrl-C at the terminal is for this process to heed.
+        detached: true,
         cancelSignal: signal,
         reject: false,
       },

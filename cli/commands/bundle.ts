@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { Command } from "commander";
 import { UsageError } from "../../hub/errors.ts";
+import { collect } from "../../hub/options.ts";
 import { counted, printable } from "../../hub/format.ts";
 import { compare, type FileReport } from "../bundle/compare.ts";
 import { deployedBundle, type DeployedBundle } from "../bundle/deployed.ts";
@@ -12,7 +13,7 @@ import { OperatorStack } from "../stack.ts";
 interface Options extends StackOptions {
   readonly out?: string;
   readonly check?: boolean;
-  readonly identity: readonly string[];
+  readonly identity?: readonly string[];
   readonly json?: boolean;
 }
 
@@ -41,9 +42,8 @@ export function bundleCommand(): Command {
     .option("--check", "write nothing; say whether the directory is up to date")
     .option(
       "-i, --identity <file>",
-      "a private key that opens the files, to compare what no checksum tells; may be given several times",
-      (file: string, all: readonly string[]) => [...all, resolve(file)],
-      [] as readonly string[],
+      "a private key that opens the files, to compare what no checksum tells; may be given again",
+      collect,
     )
     .option("--json", "with --check: print the report as JSON")
     .addHelpText(
@@ -69,11 +69,12 @@ async function run(options: Options): Promise<void> {
     return;
   }
   await requireOwn(directory);
-  const reports = await compare(bundle, directory, options.identity);
+  const reports = await compare(bundle, directory, options.identity ?? []);
+  console.error(`Writing to ${directory} what is not up to date there …`);
   const { written, removed } = await bringUpToDate(bundle, directory, reports);
   for (const path of written) console.log(`wrote ${printable(path)}`);
   for (const path of removed) console.log(`removed ${printable(path)}`);
-  const left = (await compare(bundle, directory, options.identity)).filter(
+  const left = (await compare(bundle, directory, options.identity ?? [])).filter(
     ({ status }) => status === "surplus",
   );
   for (const { path, reason } of left) console.error(`left: ${printable(path)} ${reason}`);
@@ -87,7 +88,7 @@ async function check(
   directory: string,
   options: Options,
 ): Promise<void> {
-  const files = (await compare(bundle, directory, options.identity)).filter(
+  const files = (await compare(bundle, directory, options.identity ?? [])).filter(
     ({ status }) => status !== "current",
   );
   const owed = owedUpdates(await stack.config(), await stack.record());

@@ -17,7 +17,7 @@ export function doctorCommand(): Command {
         "login at each peer with root's rights and Docker there, the clocks, and the bundle's directory. It changes " +
         "nothing, gets nothing, and runs before anything is set up too.",
     )
-    .option("--json", "print JSON")
+    .option("--json", "print the report as JSON")
     .addHelpText(
       "after",
       "\nStates: ok; missing, wrong, unknown (each is an error); optional (some commands want it)." +

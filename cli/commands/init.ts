@@ -1,9 +1,9 @@
 import { Command } from "commander";
+import { collect } from "../../hub/options.ts";
 import { init, type InitOptions } from "../init/init.ts";
 
 /** `offsite init`. */
 export function initCommand(): Command {
-  const gather = (value: string, before: readonly string[]) => [...before, value];
   return new Command("init")
     .summary("ask for hub, hosts, targets and keys, and write the settings of a stack")
     .description(
@@ -19,9 +19,8 @@ export function initCommand(): Command {
     )
     .option(
       "--set <place=value>",
-      "one setting, such as hub.host=ursula or hosts.q.sizeGiB=5, over those of --answers; may be repeated",
-      gather,
-      [],
+      "one setting, such as hub.host=ursula or hosts.q.sizeGiB=5, over those of --answers; may be given again",
+      collect,
     )
     .option(
       "--backend <url>",

@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { withSlash } from "../../components/target.ts";
 import type { RestServerTargetConfig, StackConfig } from "../../config/stack.ts";
 import { UsageError } from "../../hub/errors.ts";
 import { collect, positive, whole } from "../../hub/options.ts";
@@ -78,8 +79,8 @@ export function pruneCommand(): Command {
     .option("--trust-all", "with --forget: believe what the snapshots say of their age")
     .addHelpText(
       "after",
-      "\nExit codes: 0 done, or nothing to do; 1 something failed, or a host was left alone because of what was " +
-        "seen; 2 wrong use or input; 130 interrupted. Whatever the code, the second server has ended, or the last " +
+      "\nExit codes: 0 done, or nothing to do; 1 something failed, a host was left alone because of what was seen, or " +
+        "the answer was no; 2 wrong use or input; 130 interrupted. Whatever the code, the second server has ended, or the last " +
         "line says that this could not be proven.",
     )
     .action(run);
@@ -102,11 +103,6 @@ async function run(target: string, hosts: string[], options: Options): Promise<v
     door: "unused",
     hosts: {},
   };
-  const { daily, weekly, monthly } = {
-    daily: options.keepDaily,
-    weekly: options.keepWeekly,
-    monthly: options.keepMonthly,
-  };
   const common = {
     peer,
     hosts: names,
@@ -116,9 +112,12 @@ async function run(target: string, hosts: string[], options: Options): Promise<v
     yes: options.yes === true,
     minutes: options.minutes,
     say: speaker.say,
-    prompts: speaker.stream,
   };
-  const retention = { daily, weekly, monthly };
+  const retention = {
+    daily: options.keepDaily,
+    weekly: options.keepWeekly,
+    monthly: options.keepMonthly,
+  };
   try {
     if (options.close === true) {
       await closeDoor(peer, { say: speaker.say, tryRemoval: () => tryRemoval(peer) });
@@ -129,11 +128,7 @@ async function run(target: string, hosts: string[], options: Options): Promise<v
       await forget(
         {
           ...common,
-          repositoryPasswords: await repositoryPasswords(
-            names,
-            options.passwordCommand,
-            speaker.stream,
-          ),
+          repositoryPasswords: await repositoryPasswords(names, options.passwordCommand),
           restic: options.restic,
           policy: {
             retention,
@@ -215,8 +210,4 @@ function minutes(value: string): number {
   const number = positive(value);
   if (number <= MOST_MINUTES) return number;
   throw new UsageError(`--minutes: got ${value}, must be at most ${MOST_MINUTES}`);
-}
-
-function withSlash(url: string): string {
-  return url.endsWith("/") ? url : `${url}/`;
 }

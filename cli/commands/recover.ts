@@ -6,6 +6,7 @@ import { InputError } from "../../config/problems.ts";
 import { parseStackConfig } from "../../config/parse.ts";
 import type { StackConfig } from "../../config/stack.ts";
 import { UsageError } from "../../hub/errors.ts";
+import { collect } from "../../hub/options.ts";
 import type { Client } from "../../sdks/b2/client/client.ts";
 import { UserError } from "../../sdks/b2/client/errors.ts";
 import { agree } from "../confirm.ts";
@@ -20,7 +21,7 @@ import { lastWords, planLines } from "../recover/words.ts";
 import { OperatorStack } from "../stack.ts";
 
 interface Options extends StackOptions {
-  readonly identity: readonly string[];
+  readonly identity?: readonly string[];
   readonly yes?: boolean;
 }
 
@@ -40,9 +41,8 @@ export function recoverCommand(): Command {
     )
     .option(
       "-i, --identity <file>",
-      "a private key that opens the bundle, age's or SSH; may be given several times",
-      (file: string, all: readonly string[]) => [...all, file],
-      [] as readonly string[],
+      "a private key that opens the bundle, age's or SSH; may be given again",
+      collect,
     )
     .option("-y, --yes", "do not ask")
     .addHelpText(
@@ -55,7 +55,7 @@ export function recoverCommand(): Command {
 
 async function run(options: Options): Promise<void> {
   const stack = await OperatorStack.open(options);
-  const identities = await checkIdentities(options.identity);
+  const identities = await checkIdentities(options.identity ?? []);
   await requireStack(stack);
   const raw = await stack.rawConfig();
   const config = parseStackConfig(raw, stack.name);
@@ -66,6 +66,7 @@ async function run(options: Options): Promise<void> {
     );
     return;
   }
+  console.error("Opening the bundle's files, and asking Backblaze …");
   const found = await readBundle(config, stack.project, identities);
   const plans = await withClient(raw, async (client) => {
     const account = await readAccount(client, buckets);

@@ -1,12 +1,14 @@
-import { readFile, rename, stat, writeFile } from "node:fs/promises";
+import { readFileSync } from "node:fs";
 import { text as readAll } from "node:stream/consumers";
 import { Command } from "commander";
 import type { StackRecord } from "../../config/record.ts";
 import type { StackConfig } from "../../config/stack.ts";
 import { UsageError } from "../../hub/errors.ts";
 import { agree } from "../confirm.ts";
+import { readInput } from "../init/answers.ts";
 import { interruption } from "../interruption.ts";
 import type { StackOptions } from "../options.ts";
+import { replaceFile } from "../replace-file.ts";
 import { editsOf, planRotation, type Turning } from "../rotate/plan.ts";
 import { editSettings } from "../rotate/settings-edit.ts";
 import { unproven } from "../rotate/proof.ts";
@@ -43,7 +45,7 @@ export function rotateCommand(): Command {
     .option("-y, --yes", "do not ask")
     .addHelpText(
       "after",
-      "\nExit codes: 0 rotated, 1 not, or not everywhere, 2 wrong use, nothing changed, 130 interrupted.",
+      "\nExit codes: 0 rotated; 1 not, or not everywhere; 2 wrong use, nothing changed; 130 interrupted.",
     )
     .action(run);
 }
@@ -63,7 +65,7 @@ async function run(names: readonly string[], options: Options): Promise<void> {
   const isRevocation = turning.some(({ before, now }) => now.revoked !== before.revoked);
   if (!isRevocation) await checkDeployments(config, record, options.status);
 
-  const settings = await Settings.edit(stack.file, turning);
+  const settings = Settings.edit(stack.file, turning);
   let isAgreed = false;
   try {
     console.log("");
@@ -73,18 +75,21 @@ async function run(names: readonly string[], options: Options): Promise<void> {
     }
     isAgreed = await agree("Run this update?", options.yes === true);
   } finally {
-    if (!isAgreed) await settings.restore();
+    if (!isAgreed) settings.restore();
   }
   if (!isAgreed) {
     console.log("Nothing was changed.");
+    process.exitCode = 1;
     return;
   }
 
-  const exitCode = await stack.show(["up", "--yes", "--skip-preview"]);
+  // A peer that is away must not keep alive what a thief holds elsewhere.
+  const anyhow = isRevocation ? ["--continue-on-error"] : [];
+  const exitCode = await stack.show(["up", "--yes", "--skip-preview", ...anyhow]);
   console.log("");
   if (exitCode !== 0) {
     const still = isRevocation
-      ? "What was to be revoked may still be accepted where the update did not get to. "
+      ? `What was to be revoked may still be accepted where an error is shown above; the rest was done as far as it goes. ${deployments(config, turning).join(" ")} `
       : "";
     throw new Error(
       `the update did not come to its end. ${still}The settings keep the new generation: when the cause is mended, give the same command again, or run pulumi up`,
@@ -106,7 +111,7 @@ async function checkDeployments(
     );
     return;
   }
-  const text = status === "-" ? await readAll(process.stdin) : await readFile(status, "utf8");
+  const text = status === "-" ? await readAll(process.stdin) : readInput("--status", status);
   const problems = unproven(text, config, record);
   if (problems.length > 0) {
     throw new UsageError(`it is not proven that the hub was deployed: ${problems.join("; ")}`);
@@ -126,27 +131,19 @@ class Settings {
     this.#after = after;
   }
 
-  static async edit(file: string, turning: readonly Turning[]): Promise<Settings> {
-    const before = await readFile(file, "utf8");
+  static edit(file: string, turning: readonly Turning[]): Settings {
+    const before = readFileSync(file, "utf8");
     const settings = new Settings(file, before, editSettings(before, editsOf(turning)));
-    await replace(file, settings.#after);
+    replaceFile(file, before, settings.#after);
     return settings;
   }
 
   /** Takes the edit back, unless somebody else has edited the file since. */
-  async restore(): Promise<void> {
-    if ((await readFile(this.#file, "utf8")) === this.#after) {
-      await replace(this.#file, this.#before);
+  restore(): void {
+    if (readFileSync(this.#file, "utf8") === this.#after) {
+      replaceFile(this.#file, this.#after, this.#before);
     } else {
       console.error(`${this.#file} was changed meanwhile: the new generations are still in it`);
     }
   }
-}
-
-/** The whole file or what was there before, whatever happens. */
-async function replace(file: string, content: string): Promise<void> {
-  const { mode } = await stat(file);
-  const temporary = `${file}.${process.pid}.new`;
-  await writeFile(temporary, content, { mode, flush: true });
-  await rename(temporary, file);
 }

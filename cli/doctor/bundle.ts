@@ -1,11 +1,12 @@
 /** Whether the bundle's directory can be written, and is ours. */
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
+import { counted } from "../../hub/format.ts";
+import type { SealConfig } from "../../config/stack.ts";
+import { MARK } from "../bundle/mark.ts";
+import { NO_OPERATORS } from "../init/own-key.ts";
 import { isWritable } from "./pulumi.ts";
 import type { Check } from "./report.ts";
-
-/** What components/seal.sh marks the directory with. */
-const MARK = ".fort-offsite";
 
 /** Looks at the directory as `pulumi up` would use it. */
 export function checkBundle(project: string, directory: string): Check {
@@ -36,6 +37,21 @@ export function checkBundle(project: string, directory: string): Check {
     found: `${folder} has files that fort-offsite did not write`,
     todo,
   };
+}
+
+/** Whether the operator can open the sealed files, which a lost state comes back from. */
+export function checkOperators({ format, operators }: SealConfig): Check[] {
+  if (format === "plain") return [];
+  const check = { area: "bundle", name: "operators" };
+  if (operators.length > 0) {
+    return [{ ...check, state: "ok", found: `${counted(operators.length, "key")} of yours` }];
+  }
+  return [
+    {
+      ...{ ...check, state: "optional", found: `none: ${NO_OPERATORS}` },
+      todo: "Add your public key to seal.operators, and run pulumi up",
+    },
+  ];
 }
 
 function existingParent(folder: string): string {

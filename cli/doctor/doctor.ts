@@ -1,13 +1,12 @@
 /** `offsite doctor`: looks at everything that the other commands need, and changes nothing. */
 import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { messageOf } from "../../hub/errors.ts";
 import { readSettingsFile } from "../init/settings-file.ts";
 import { textAt } from "../init/draft.ts";
 import { interruption } from "../interruption.ts";
 import type { StackOptions } from "../options.ts";
-import { findProject } from "../stack.ts";
-import { checkBundle } from "./bundle.ts";
+import { findProject, settingsFile } from "../stack.ts";
+import { checkBundle, checkOperators } from "./bundle.ts";
 import { checkNode, checkPrograms } from "./machine.ts";
 import { checkStack } from "./pulumi.ts";
 import { isTrouble, reportOf, type Check, type DoctorReport } from "./report.ts";
@@ -49,6 +48,7 @@ export async function doctor(
   ]);
   const bundle = await guarded("bundle", "directory", () => [
     checkBundle(project, config.seal.directory),
+    ...checkOperators(config.seal),
   ]);
   return reportOf([...machine, ...stack.checks, ...services.flat(), ...bundle]);
 }
@@ -93,10 +93,10 @@ function projectOf(options: StackOptions): string | { readonly check: Check } {
 /** How the bundle will be sealed, as far as it is known before anything is checked. */
 function sealFormat(
   project: string | { readonly check: Check },
-  { stack = "prod", configFile }: StackOptions,
+  options: StackOptions,
 ): string | undefined {
   if (typeof project !== "string") return undefined;
-  const file = configFile ?? join(project, `Pulumi.${stack}.yaml`);
+  const file = settingsFile(project, options.stack ?? "prod", options);
   if (!existsSync(file)) return undefined;
   try {
     return textAt(readSettingsFile(file).settings, ["seal", "format"]) || undefined;

@@ -19,7 +19,7 @@ import {
 import { readSettingsFile } from "../init/settings-file.ts";
 import { interruption } from "../interruption.ts";
 import type { StackOptions } from "../options.ts";
-import { OperatorStack } from "../stack.ts";
+import { OperatorStack, settingsFile } from "../stack.ts";
 import type { Check, State } from "./report.ts";
 
 /** What the stack came to: its settings as far as they could be read. */
@@ -45,12 +45,12 @@ export async function checkStack(
   if (!hasPulumi) {
     const checks = [unknown("login", "needs pulumi"), unknown("stack", "needs pulumi")];
     const name = options.stack ?? "prod";
-    return { checks: [...checks, ...checkFile(name, fileOf(project, name, options))] };
+    return { checks: [...checks, ...checkFile(name, settingsFile(project, name, options))] };
   }
   const login = await checkLogin(project);
   const known = login.state === "ok" ? await knownStacks(project) : undefined;
   const { check, name } = await findStack(project, options, known, login.state === "ok");
-  const file = fileOf(project, name, options);
+  const file = settingsFile(project, name, options);
   const isKnown = check.state === "ok";
   const settings = checkFile(name, file);
   const before = [login, check, ...lockCheck(login, project, name, isKnown)];
@@ -67,10 +67,6 @@ export async function checkStack(
 
 function unknown(name: string, found: string): Check {
   return { area: "stack", name, state: "unknown", found };
-}
-
-function fileOf(project: string, name: string, { configFile }: StackOptions): string {
-  return resolve(configFile ?? join(project, `Pulumi.${name}.yaml`));
 }
 
 async function checkLogin(project: string): Promise<Check> {

@@ -3,7 +3,8 @@ import type { RawConfig } from "../../config/parse.ts";
 import type { RestServerTargetConfig, StackConfig } from "../../config/stack.ts";
 import { excerpt } from "../../hub/format.ts";
 import { messageOf } from "../../hub/errors.ts";
-import { runOnPeer, UnreachableError, type SshConnection } from "../../peer/ssh.ts";
+import { peerConnection } from "../../peer/server.ts";
+import { runOnPeer, UnreachableError } from "../../peer/ssh.ts";
 import { publicHalf } from "../init/ssh-key.ts";
 import { regionProblems } from "../init/secrets.ts";
 import { interruption } from "../interruption.ts";
@@ -77,7 +78,7 @@ export async function checkPeer(
   privateKey: string | undefined,
 ): Promise<Check[]> {
   const area = `peer (${name})`;
-  const connection: SshConnection = { ...target.ssh, privateKey };
+  const connection = peerConnection(target, privateKey);
   const login = { area, name: "SSH login" };
   const place = `${target.ssh.user}@${target.ssh.host}`;
   let answers: ReadonlyMap<string, string>;

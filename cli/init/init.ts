@@ -18,7 +18,7 @@ import { writeStack } from "./write.ts";
 /** The command's own options. */
 export interface InitOptions extends StackOptions {
   readonly answers?: string;
-  readonly set: readonly string[];
+  readonly set?: readonly string[];
   readonly backend?: string;
   readonly peerKey?: string;
   readonly b2KeyFile?: string;
@@ -113,7 +113,7 @@ async function gather(
   const { settings, problems }: Gathered = await gatherSettings({
     place,
     before,
-    settings: givenSettings(answers, options.set, before, withSettings),
+    settings: givenSettings(answers, options.set ?? [], before, withSettings),
     isTerminal,
     mayReplace: options.replace === true,
   });

@@ -1,11 +1,12 @@
 /** What is to be done next. */
-import { textAt } from "./draft.ts";
+import { at, textAt } from "./draft.ts";
+import { NO_OPERATORS } from "./own-key.ts";
 import type { Plan } from "./plan.ts";
 import { targetsOf } from "./secrets.ts";
 
 /** The next steps, the command to type last. */
 export function lastWords(plan: Plan): string {
-  const notes = [...authorize(plan), ...plan.notes];
+  const notes = [...authorize(plan), ...plan.notes, ...noOperators(plan)];
   const stack = plan.stack;
   return [
     "",
@@ -18,6 +19,13 @@ export function lastWords(plan: Plan): string {
     `  pulumi preview --stack ${stack}       # what would be made, and nothing is`,
     `  pulumi up --stack ${stack}            # makes it`,
   ].join("\n");
+}
+
+function noOperators({ settings }: Plan): string[] {
+  const operators = at(settings, ["seal", "operators"]);
+  const isOpen = textAt(settings, ["seal", "format"]) === "plain";
+  if (isOpen || (Array.isArray(operators) && operators.length > 0)) return [];
+  return [`No key of yours is in seal.operators: ${NO_OPERATORS}.`];
 }
 
 /** The line that lets the operator in at each peer. */

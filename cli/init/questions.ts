@@ -3,7 +3,7 @@ import { askPublicKey } from "./ask-key.ts";
 import { askTargets } from "./ask-targets.ts";
 import { at, problemAt, withValue } from "./draft.ts";
 import type { Interview } from "./interview.ts";
-import { ownPublicKey } from "./own-key.ts";
+import { NO_OPERATORS, ownPublicKey } from "./own-key.ts";
 import { askText, askYes, say } from "./prompts.ts";
 import { namesIn } from "./proposals.ts";
 
@@ -14,7 +14,7 @@ export async function askSettings(interview: Interview): Promise<void> {
   await askHubKey(interview);
   await askTargets(interview);
   await askSeal(interview);
-  interview.keep(["lookForDrift"]);
+  for (const section of ["prices", "lookForDrift"]) interview.keep([section]);
 }
 
 async function askHub(interview: Interview): Promise<void> {
@@ -117,7 +117,7 @@ async function askOperators(interview: Interview): Promise<void> {
   }
   if (operators.length === 0) {
     const sure = await askYes(
-      "Only the machines themselves will open their files. Is that meant?",
+      `Only the machines themselves will open their files, and ${NO_OPERATORS}. Is that meant?`,
       false,
     );
     if (!sure) {

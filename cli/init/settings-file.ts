@@ -94,9 +94,11 @@ const HEADER = ` yaml-language-server: $schema=config/stack.schema.json
 const COMMENTS: Readonly<Record<string, string>> = {
   hub: " The machine that the hosts back up to, and the URL at which they reach it.",
   hosts:
-    " What is backed up: the public key that a host's credentials are sealed to, and about how much\n it holds. `offsite rotate` with its name turns a host's credentials over.",
-  targets: " The places elsewhere. `offsite rotate` with its name turns the keys of one over.",
+    " What is backed up: the public key that a host's credentials are sealed to, and about how much\n it holds. `offsite rotate` with its name turns a host's credentials over; with\n `growthGiBPerMonth` `offsite cost` looks ahead.",
+  targets:
+    " The places elsewhere. `offsite rotate` with its name turns the keys of one over; with `keyDays`\n those of a bucket end by themselves.",
   seal: " How the bundle's files are encrypted, and where they go. Operators can read all of them.",
+  prices: " Prices that go before the table of `offsite cost`.",
   lookForDrift: " Whether previews look at the peers and the bundle for changes made by hand.",
 };
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { execa } from "execa";
 import { UsageError } from "../../hub/errors.ts";
 import { interruption } from "../interruption.ts";
-import { withScratch } from "./scratch.ts";
+import { withScratch } from "../scratch.ts";
 
 /** Both halves. The private one is secret. */
 export interface KeyPair {

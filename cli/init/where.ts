@@ -1,8 +1,7 @@
 /** Where a stack's settings and its state are to be. */
-import { resolve, join } from "node:path";
 import { UsageError } from "../../hub/errors.ts";
 import type { StackOptions } from "../options.ts";
-import { findProject } from "../stack.ts";
+import { findProject, settingsFile } from "../stack.ts";
 import { askText, say } from "./prompts.ts";
 import { currentBackend, knownStacks, usesPassphrase, type KnownStack } from "./pulumi.ts";
 
@@ -42,7 +41,7 @@ export async function findPlace(
   return {
     stack,
     project,
-    file: resolve(options.configFile ?? join(project, `Pulumi.${stack}.yaml`)),
+    file: settingsFile(project, stack, options),
   };
 }
 

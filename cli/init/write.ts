@@ -1,22 +1,11 @@
 /** Writes what the operator has agreed to: the stack first, then its file, as a whole or not at all. */
-import {
-  closeSync,
-  copyFileSync,
-  existsSync,
-  fsyncSync,
-  openSync,
-  readFileSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
-import { basename, dirname, join } from "node:path";
-import { UsageError } from "../../hub/errors.ts";
+import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { replaceFile } from "../replace-file.ts";
+import { withScratch } from "../scratch.ts";
 import type { Plan } from "./plan.ts";
 import { say } from "./prompts.ts";
 import { lastLine, makeBackendFolder, runPulumi, usesPassphrase } from "./pulumi.ts";
-import { withScratch } from "./scratch.ts";
 import { settingsText } from "./settings-file.ts";
 
 /**
@@ -72,29 +61,4 @@ async function must(
   const { exitCode, stderr } = await runPulumi(args, options);
   if (exitCode === 0) return;
   throw new Error(`pulumi ${args.slice(0, 2).join(" ")} failed: ${lastLine(stderr)}`);
-}
-
-/** Puts a text in a file's place, unless somebody else has changed the file meanwhile. */
-function replaceFile(file: string, before: string | undefined, text: string): void {
-  const target = existsSync(file) ? realpathSync(file) : file;
-  const next = join(dirname(target), `.${basename(target)}.${process.pid}.new`);
-  try {
-    const handle = openSync(next, "w", 0o644);
-    try {
-      writeFileSync(handle, text);
-      fsyncSync(handle);
-    } finally {
-      closeSync(handle);
-    }
-    const now = existsSync(target) ? readFileSync(target, "utf8") : undefined;
-    if (now !== before) {
-      throw new UsageError(`${file} was changed meanwhile, and is left as it is. Run this again`);
-    }
-    renameSync(next, target);
-  } catch (error) {
-    if (error instanceof UsageError) throw error;
-    throw new Error(`${file} cannot be written, and is as it was`, { cause: error });
-  } finally {
-    rmSync(next, { force: true });
-  }
 }

@@ -90,6 +90,7 @@ export async function throughDoor<T>(
         );
         return await workThrough(place, port, session, work);
       } finally {
+        options.say("Closing the door …");
         isClosed = await session.close();
       }
     });

@@ -3,9 +3,6 @@
  * less. The retention is computed as the hub's own prune does it, over snapshots whose claimed time
  * fits their arrival (docs/adr/0006-retention-is-computed-here.md): here their arrival at the peer.
  */
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import Table from "cli-table3";
 import { messageOf } from "../../hub/errors.ts";
 import { counted, printable } from "../../hub/format.ts";
@@ -15,7 +12,8 @@ import { newHostReport } from "../../hub/prune/report.ts";
 import { shown, type Snapshot } from "../../hub/prune/snapshot.ts";
 import { listSnapshots } from "../../hub/restic-repository.ts";
 import { interruption } from "../interruption.ts";
-import { agree, type Consent } from "./consent.ts";
+import { withScratch } from "../scratch.ts";
+import { agreeToDoor, type Consent } from "./consent.ts";
 import { lookAtPeer, throughDoor } from "./door.ts";
 import { acceptedAt, tryRemoval, withServer } from "./places.ts";
 import { absent, fail, type HostReport, type PruneReport } from "./report.ts";
@@ -56,8 +54,7 @@ const NAMED = 5;
 
 /** Shows with a dry run what would go, asks, forgets, prunes; fills the report in. */
 export async function forget(options: ForgetOptions, report: PruneReport): Promise<void> {
-  const cache = await mkdtemp(join(tmpdir(), "fort-offsite-prune-"));
-  try {
+  await withScratch(async (cache) => {
     const plans = await planAll(options, report, cache);
     show(plans, options);
     await warnOfMirror(plans, options.hub, options.say);
@@ -65,12 +62,10 @@ export async function forget(options: ForgetOptions, report: PruneReport): Promi
     if (options.dryRun || going.length === 0) return;
     const count = going.reduce((sum, each) => sum + each.going.length, 0);
     const question = `Forget ${counted(count, "snapshot")} of ${counted(going.length, "host")} at ${options.peer.target}, and prune?`;
-    if (!(await agree(question, options))) return;
+    if (!(await agreeToDoor(question, options))) return;
     for (const { host } of going) fail(report, host, "its turn did not come");
     await carryOut(going, options, report, cache);
-  } finally {
-    await rm(cache, { recursive: true, force: true });
-  }
+  });
 }
 
 async function carryOut(

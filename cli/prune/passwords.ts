@@ -14,21 +14,20 @@ import { interruption } from "../interruption.ts";
 export async function repositoryPasswords(
   hosts: readonly string[],
   command: string | undefined,
-  prompts: NodeJS.WriteStream,
 ): Promise<Map<string, string>> {
   const found = new Map<string, string>();
   for (const host of hosts) {
-    const secret = command === undefined ? await ask(host, prompts) : await run(host, command);
+    const secret = command === undefined ? await ask(host) : await run(host, command);
     if (secret === "") throw new UsageError(`the password of ${host}'s repository is empty`);
     found.set(host, secret);
   }
   return found;
 }
 
-async function ask(host: string, prompts: NodeJS.WriteStream): Promise<string> {
+async function ask(host: string): Promise<string> {
   return await askPassword(
     { message: `restic's password of ${host}'s repository:` },
-    { signal: interruption, output: prompts },
+    { signal: interruption, output: process.stderr },
   );
 }
 

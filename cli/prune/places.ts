@@ -12,7 +12,7 @@ import type { Inventory } from "../../hub/targets/target.ts";
 import { localAddress } from "../../peer/compose.ts";
 import type { DoorPlace } from "../../peer/door.ts";
 import { forward } from "../../peer/forward.ts";
-import { projectName } from "../../peer/server.ts";
+import { peerConnection, projectName } from "../../peer/server.ts";
 import { interruption } from "../interruption.ts";
 
 /** A person waits: a server that does not answer is said to be gone within a minute. */
@@ -42,9 +42,8 @@ export function peerServer(
   return {
     target,
     listen,
-    connection: { ...settings.ssh, privateKey: config.sshPrivateKey },
-    // A backend may call a stack by its owner and project too.
-    project: projectName(stack.split("/").at(-1) ?? stack, target),
+    connection: peerConnection(settings, config.sshPrivateKey),
+    project: projectName(stack, target),
     dataDir: settings.dataDir,
     passwords: forHosts(config, hosts, trioOf),
   };

@@ -8,7 +8,7 @@ import type { HashedKind } from "../../hub/repository/layout.ts";
 import type { Retention } from "../../hub/settings.ts";
 import type { Inventory } from "../../hub/targets/target.ts";
 import { interruption } from "../interruption.ts";
-import { agree, type Consent } from "./consent.ts";
+import { agreeToDoor, type Consent } from "./consent.ts";
 import { lookAtPeer, throughDoor } from "./door.ts";
 import { DoorClient } from "./door-client.ts";
 import { forgetPacks, recallPacks, rememberPacks } from "./notes.ts";
@@ -46,7 +46,7 @@ export async function removeGone(options: RemoveGoneOptions, report: PruneReport
   const count = going.reduce((sum, each) => sum + each.count, 0);
   const bytes = going.reduce((sum, each) => sum + each.bytes, 0);
   const question = `Remove ${counted(count, "file")} (${size(bytes)}) of ${counted(going.length, "host")} at ${peer.target}?`;
-  if (!(await agree(question, options))) return;
+  if (!(await agreeToDoor(question, options))) return;
   await checkAgain(going, options);
   for (const { host, files } of going) {
     fail(report, host, "its turn did not come");

@@ -36,17 +36,10 @@ export class Speaker {
 
   constructor(json: boolean) {
     this.#json = json;
-    // A terminal that is closed, a reader that goes away: the door is to be closed all the same.
-    for (const each of [process.stdout, process.stderr]) each.on("error", () => undefined);
-  }
-
-  /** Where the lines go. */
-  get stream(): NodeJS.WriteStream {
-    return this.#json ? process.stderr : process.stdout;
   }
 
   readonly say = (line = ""): void => {
-    this.stream.write(`${line}\n`);
+    (this.#json ? process.stderr : process.stdout).write(`${line}\n`);
   };
 
   report(report: PruneReport): void {
@@ -70,10 +63,11 @@ export function summary(report: PruneReport): string {
     : `${what}; ${counted(left.length, "host")} left as ${left.length === 1 ? "it is" : "they are"}, see above.`;
 }
 
-/** The command's exit code. */
+/** The command's exit code: 1 too where the operator did not agree. */
 export function exitCodeOf(report: PruneReport): 0 | 1 {
   const bad = Object.values(report.hosts).some(
-    ({ outcome }) => outcome === "refused" || outcome === "failed",
+    ({ outcome }) =>
+      outcome === "refused" || outcome === "failed" || (outcome === "planned" && !report.dryRun),
   );
   return bad ? 1 : 0;
 }

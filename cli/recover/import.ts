@@ -1,15 +1,12 @@
 /** Hands what comes back to `pulumi import`, secrets through private files that go at once. */
-import { rmSync } from "node:fs";
-import { mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { interruption } from "../interruption.ts";
+import { withScratch } from "../scratch.ts";
 import type { OperatorStack } from "../stack.ts";
 import { BUCKET, COMPONENT, KEY, type TargetPlan } from "./plan.ts";
-
-const PREFIX = "fort-offsite-recover-";
 
 /** One resource of the file that `pulumi import` reads. */
 interface Imported {
@@ -65,11 +62,7 @@ export async function importFile(
  * @throws Error where it is not, or not with its secret.
  */
 export async function importAll(stack: OperatorStack, plans: readonly TargetPlan[]): Promise<void> {
-  await sweepFolders();
-  const folder = await mkdtemp(join(tmpdir(), `${PREFIX}${process.pid}-`));
-  const clear = () => rmSync(folder, { recursive: true, force: true });
-  process.once("exit", clear);
-  try {
+  await withScratch(async (folder) => {
     let count = 0;
     const write = async (name: string, content: string) => {
       const file = join(folder, name);
@@ -88,10 +81,7 @@ export async function importAll(stack: OperatorStack, plans: readonly TargetPlan
         "pulumi import did not take everything; what it said is above. What it took stays: run offsite recover again for the rest",
       );
     }
-  } finally {
-    clear();
-    process.off("exit", clear);
-  }
+  });
   await check(stack, plans);
 }
 
@@ -111,22 +101,4 @@ async function check(stack: OperatorStack, plans: readonly TargetPlan[]): Promis
 async function packageVersion(): Promise<string> {
   const file = fileURLToPath(new URL("../../sdks/b2/package.json", import.meta.url));
   return z.object({ version: z.string() }).parse(JSON.parse(await readFile(file, "utf8"))).version;
-}
-
-/** Removes the folders of commands that were killed. */
-async function sweepFolders(): Promise<void> {
-  for (const name of await readdir(tmpdir()).catch(() => [] as string[])) {
-    const pid = Number(new RegExp(`^${PREFIX}(\\d+)-`).exec(name)?.[1]);
-    if (!Number.isInteger(pid) || isAlive(pid)) continue;
-    await rm(join(tmpdir(), name), { recursive: true, force: true }).catch(() => undefined);
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
 }

@@ -7,7 +7,7 @@ import { proxyTransport } from "../../sdks/b2/client/proxy.ts";
 import { isProxied } from "../../sdks/b2/client/transport.ts";
 import type { Key } from "../../sdks/b2/client/types.ts";
 import { interruption } from "../interruption.ts";
-import { OperatorStack } from "../stack.ts";
+import { operatorKey } from "../verify/operator-key.ts";
 
 /** What the account has. */
 export interface Account {
@@ -21,14 +21,8 @@ export async function withClient<T>(
   raw: RawConfig,
   work: (client: Client) => Promise<T>,
 ): Promise<T> {
-  const setting = (name: string, variable: string) =>
-    OperatorStack.setting(raw, `b2:${name}`) ?? process.env[variable] ?? "";
   const client = new Client(
-    {
-      applicationKeyId: setting("applicationKeyId", "B2_APPLICATION_KEY_ID"),
-      applicationKey: setting("applicationKey", "B2_APPLICATION_KEY"),
-      endpoint: setting("endpoint", "B2_ENDPOINT"),
-    },
+    operatorKey(raw),
     isProxied(process.env) ? { transport: proxyTransport() } : {},
   );
   const cancel = () => client.cancel();

@@ -13,6 +13,7 @@ import type { Hub } from "../../sandbox/hub.ts";
 import { findLeaks, ProcessWatch, secretsOfEnv, secretsOfHub } from "../../sandbox/leaks.ts";
 import { PROJECT, waitFor } from "../../sandbox/world.ts";
 import { startCluster, type Cluster } from "./cluster.ts";
+import { KEY, Terminal } from "./terminal.ts";
 
 let cluster: Cluster;
 let hub: Hub;
@@ -220,6 +221,25 @@ describe("offsite prune", () => {
     const { exitCode, all } = await child;
     expect(exitCode, all).toBe(130);
     expect(all).toContain("refuses removals (403)");
+    expect(await doors()).toBe("");
+    await checkPeer();
+  });
+
+  it("takes Ctrl-C at a terminal, again and again, for the same", async () => {
+    const { stack } = cluster;
+    const which = ["--stack", stack.name, "--config-file", stack.configFile];
+    const terminal = new Terminal(["prune", "peer", "q", ...which], stack.env);
+    try {
+      await terminal.answers("Remove ", "y");
+      for (const line of ["The door is open", "Closing the door", "The door is closed"]) {
+        await terminal.sees(line);
+        terminal.press(KEY.interrupt);
+      }
+      expect(await terminal.end(), terminal.screen).toBe(130);
+    } finally {
+      terminal.kill();
+    }
+    expect(terminal.screen).toContain("refuses removals (403)");
     expect(await doors()).toBe("");
     await checkPeer();
   });

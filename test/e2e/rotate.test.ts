@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { unseal } from "../../sandbox/hosts.ts";
 import { Client } from "../../sdks/b2/client/client.ts";
 import { startCluster, type Cluster } from "./cluster.ts";
+import { KEY, Terminal } from "./terminal.ts";
 
 let cluster: Cluster;
 
@@ -88,6 +89,38 @@ describe("offsite rotate", () => {
     expect(exitCode, all).toBe(0);
     expect(all).toContain("from a rotation that did not end");
     expect(settings()).toBe(text);
+  });
+
+  it("changes nothing after a no, and ends a Ctrl-C in the update's middle as Pulumi ends one", async () => {
+    const { stack } = cluster;
+    const before = settings();
+    const args = ["rotate", "q", "--stack", stack.name, "--config-file", stack.configFile];
+    const answered = async (work: (terminal: Terminal) => Promise<void> | void) => {
+      const terminal = new Terminal(args, stack.env);
+      try {
+        await terminal.sees("Run this update?");
+        await work(terminal);
+        return { exitCode: await terminal.end(), screen: terminal.screen };
+      } finally {
+        terminal.kill();
+      }
+    };
+    const refused = await answered((terminal) => {
+      terminal.press("n", KEY.enter);
+    });
+    expect(refused).toMatchObject({ exitCode: 1 });
+    expect(settings()).toBe(before);
+    const stopped = await answered(async (terminal) => {
+      terminal.press("y", KEY.enter);
+      await terminal.sees("Updating (");
+      terminal.press(KEY.interrupt);
+    });
+    expect(stopped.exitCode, stopped.screen).toBe(130);
+    expect(stopped.screen).toContain("cancelling");
+    expect(stopped.screen).not.toContain("^C received; terminating");
+    const { exitCode, all } = await cluster.offsite("rotate", "q", "--yes");
+    expect(exitCode, all).toBe(0);
+    await stack.must(["preview", "--expect-no-changes"]);
   });
 
   it("takes its edit back where the preview fails", async () => {

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { checkBundle } from "../../../cli/doctor/bundle.ts";
+import { checkBundle, checkOperators } from "../../../cli/doctor/bundle.ts";
 import { reportOf, reportText, type Check, type DoctorReport } from "../../../cli/doctor/report.ts";
 
 const ROOT = join(import.meta.dirname, "../../..");
@@ -105,5 +105,17 @@ describe("the bundle's directory", () => {
     expect(state(".")).toBe("wrong");
     writeFileSync(join(project, ".fort-offsite"), "");
     expect(state(".")).toBe("ok");
+  });
+});
+
+describe("the operators' keys", () => {
+  it("are wanted, for a lost state, where files are sealed and none is given", () => {
+    const seal = { format: "age", directory: "bundle", manifest: false, operators: [] } as const;
+    const [none] = checkOperators({ ...seal, operators: [] });
+    expect(none).toMatchObject({ state: "optional" });
+    expect(none?.found).toContain("offsite recover");
+    expect(none?.todo).toContain("seal.operators");
+    expect(checkOperators({ ...seal, operators: ["age1…"] })).toMatchObject([{ state: "ok" }]);
+    expect(checkOperators({ ...seal, format: "plain", operators: [] })).toEqual([]);
   });
 });

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-const PREFIX = "fort-offsite-init-";
+const PREFIX = "fort-offsite-private-";
 
 /**
  * Makes a folder that only this user can enter, and removes it whatever happens. Those that a kill
