@@ -34,7 +34,10 @@ export function costCommand(): Command {
       ASSUMED.churn * 100,
     )
     .option("--json", "print the report as JSON")
-    .addHelpText("after", "\nExit codes: 0 told, 1 not, 2 wrong use or wrong settings.")
+    .addHelpText(
+      "after",
+      "\nExit codes: 0 told, 1 not, 2 wrong use or wrong settings, 130 interrupted.",
+    )
     .action(run);
 }
 

@@ -65,6 +65,8 @@ export interface CostReport {
   readonly targets: Readonly<Record<string, TargetCost>>;
   readonly monthlyNow: number;
   readonly monthlyLater: number;
+  /** What all that is paid for would cost now at the providers that have none of it. */
+  readonly elsewhere: Partial<Record<Provider, number>>;
   /** Against what is deployed; null where nothing is, or it could not be read. */
   readonly difference: CostDifference | null;
 }
@@ -158,21 +160,27 @@ export function costReport(
   const targets = costsOf(input, prices, assumptions);
   const difference =
     deployed === undefined ? null : costDifference(deployed, input, prices, assumptions);
-  const used = new Set(
-    [input, ...(deployed === undefined ? [] : [deployed])].flatMap((each) =>
-      Object.values(each.targets).map(({ provider }) => provider),
-    ),
+  const paid = Object.values(input.targets).filter((each) => each.provider !== "peer");
+  const others = (Object.keys(prices) as Provider[]).filter(
+    (provider) => paid.length > 0 && paid.every((each) => each.provider !== provider),
   );
+  const costAt = (provider: Provider) =>
+    sum(
+      paid.map((each) => targetCost(input, { ...each, provider }, prices, assumptions).monthlyNow),
+    );
+  const used = new Set<string>([
+    ...Object.values({ ...deployed?.targets, ...input.targets }).map(({ provider }) => provider),
+    ...others,
+  ]);
   return {
     version: 1,
     currency: "USD",
     assumptions,
-    prices: Object.fromEntries(
-      Object.entries(prices).filter(([provider]) => used.has(provider as Provider)),
-    ),
+    prices: Object.fromEntries(Object.entries(prices).filter(([provider]) => used.has(provider))),
     targets,
     monthlyNow: sum(Object.values(targets).map(({ monthlyNow }) => monthlyNow)),
     monthlyLater: sum(Object.values(targets).map(({ monthlyLater }) => monthlyLater)),
+    elsewhere: Object.fromEntries(others.map((provider) => [provider, costAt(provider)] as const)),
     difference,
   };
 }

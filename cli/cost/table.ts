@@ -49,13 +49,15 @@ function when(months: number | null): string {
     : `full in ${Math.floor(months)} months`;
 }
 
-function notes({ prices, assumptions, difference }: CostReport): string[] {
+function notes({ prices, assumptions, elsewhere, difference }: CostReport): string[] {
+  const others = Object.entries(elsewhere).map(([provider, cost]) => `${usd(cost)} at ${provider}`);
   const dated = Object.entries(prices).map(
     ([provider, price]) => `Prices of ${provider} as of ${price.date}, from ${price.source}.`,
   );
   const churn = `${Math.round(assumptions.churn * 1000) / 10} %`;
   return [
     "USD for a month of 30 days, without taxes.",
+    ...(others.length === 0 ? [] : [`What is paid for would cost now: ${others.join(", ")}.`]),
     ...dated,
     `Supposed: a host's repository is as large as its sizeGiB, and ${churn} of it is replaced each month, which stays hidden and is charged for until its days are over.`,
     ...(difference === null ? [] : ["change: what the settings add to what is deployed, at once."]),

@@ -101,7 +101,10 @@ describe("the report", () => {
     expect(report.targets.peer).toMatchObject({ monthsUntilFull: null, monthlyNow: 0 });
     expect(report.monthlyNow).toBeCloseTo(0.07, 4);
     expect(report.difference).toBeNull();
-    expect(Object.keys(report.prices)).toEqual(["b2"]);
+    // Ten GB are free at R2 too, and a million uploads; Wasabi asks for a TB.
+    expect(report.elsewhere.r2).toBeCloseTo(0.1512, 4);
+    expect(report.elsewhere.wasabi).toBeCloseTo(6.99, 10);
+    expect(Object.keys(report.prices)).toEqual(["b2", "r2", "wasabi"]);
   });
 
   it("shows the prices' date, what is supposed, and no change where nothing is deployed", () => {
