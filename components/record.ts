@@ -38,21 +38,37 @@ export function newRecord(
   { before, hashes }: TargetContext,
   targets: readonly OffsiteTarget[],
   bundle: Bundle,
-): pulumi.Output<StackRecord> {
+): pulumi.Output<StackRecord | undefined> {
   const kept = pulumi.all(
     Object.fromEntries(targets.map(({ targetName, record }) => [targetName, record])),
   );
-  return pulumi.secret(
-    pulumi.all([kept, bundle.checksums]).apply(([byTarget, files]): StackRecord => ({
-      version: 1,
-      hosts: { ...before?.hosts, ...standings(config.hosts) },
-      targets: { ...before?.targets, ...standings(config.targets) },
-      kept: byTarget,
-      hashes: hashes.used,
-      directory: bundle.directory,
-      files,
-    })),
-  );
+  const now = pulumi.all([kept, bundle.checksums]).apply(([byTarget, files]): StackRecord => ({
+    version: 1,
+    hosts: { ...before?.hosts, ...standings(config.hosts) },
+    targets: { ...before?.targets, ...standings(config.targets) },
+    kept: byTarget,
+    hashes: hashes.used,
+    directory: bundle.directory,
+    files,
+  }));
+  return pulumi.secret(orBefore(now, before));
+}
+
+/**
+ * An update that went on after an error (`--continue-on-error`), or that left something out
+ * (`--target`), comes to an end without knowing all of it. It leaves what was remembered.
+ */
+function orBefore(
+  now: pulumi.Output<StackRecord>,
+  before: StackRecord | undefined,
+): pulumi.Output<StackRecord | undefined> {
+  // Missing from the SDK's types.
+  const { isKnown } = now as unknown as { isKnown: Promise<boolean> };
+  return pulumi
+    .output(isKnown)
+    .apply((known): pulumi.Output<StackRecord | undefined> =>
+      known || pulumi.runtime.isDryRun() ? now : pulumi.output(before),
+    );
 }
 
 function standings(
