@@ -52,6 +52,8 @@ export class Scenario {
   #b2Calls: () => Record<string, number> = () => ({});
   #watch: ProcessWatch | undefined;
   readonly #environments = new Map<string, string>();
+  /** What environments held before a rotation. */
+  readonly #retired: string[] = [];
 
   /** @param signal - ends what runs, for a run that is interrupted. */
   constructor(world: World, signal: AbortSignal) {
@@ -195,10 +197,7 @@ export class Scenario {
         rclone: this.#ready.path("rclone"),
       },
     });
-    for (const { name, identityFile } of this.#hosts) {
-      const file = join(this.bundle, "hosts", `${name}.env.age`);
-      this.#environments.set(name, await unseal(file, identityFile));
-    }
+    for (const host of this.#hosts) await this.#open(host);
     await this.#hub.serve();
     return `${this.#hosts.length} hosts and the hub opened their files`;
   }
@@ -208,16 +207,11 @@ export class Scenario {
     await this.#eachHost(async (host) => {
       const env = this.#env(host);
       await restic(this.#world, host, env, ["init", "--quiet"]);
-      await restic(this.#world, host, env, ["backup", "--quiet", "--host", host.name, "."], {
-        cwd: host.data,
-      });
-      const snapshots = JSON.parse(
-        await restic(this.#world, host, env, ["snapshots", "--json"]),
-      ) as unknown[];
+      const snapshots = await this.#backUp(host, env);
       this.#hostReports.set(host.name, {
         host: host.name,
         files: fingerprint(host.data).length,
-        snapshots: snapshots.length,
+        snapshots,
         restored: {},
       });
     });
@@ -264,6 +258,35 @@ export class Scenario {
     if (!report.healthy) throw new Error(report.problems.join("\n"));
     const metrics = await this.#hub.run("metrics");
     return `healthy, ${metrics.split("\n").filter((line) => line.startsWith("offsite_")).length} metrics`;
+  }
+
+  /**
+   * The operator turns a host's credentials over. The hub is deployed at once and the host late: it
+   * backs up with the credential that it held for the next time.
+   */
+  async rotate(): Promise<string> {
+    const host = this.#hosts.find(({ name }) => name === "q");
+    if (host === undefined) throw new Error("There is no q");
+    const { exitCode, all } = await this.#stack.offsite("rotate", host.name, "--yes");
+    if (exitCode !== 0) throw new Error(`offsite rotate failed:\n${all}`);
+    await this.#hub.deploy();
+    const late = this.#env(host);
+    const next = { ...late, RESTIC_REST_PASSWORD: late.OFFSITE_HUB_PASSWORD_NEXT ?? "" };
+    await this.#backUp(host, next);
+    this.#retired.push(this.#environments.get(host.name) ?? "");
+    await this.#open(host);
+    const snapshots = await this.#backUp(host, this.#env(host));
+    const report = this.#hostReports.get(host.name);
+    if (report !== undefined) this.#hostReports.set(host.name, { ...report, snapshots });
+    await this.#hub.run("mirror", "--json");
+    return "q backed up before and after its deployment";
+  }
+
+  /** The operator looks at the targets from outside: all is as the stack says. */
+  async verifyFromOutside(): Promise<string> {
+    const { exitCode, all } = await this.#stack.offsite("verify");
+    if (exitCode !== 0) throw new Error(`offsite verify found something:\n${all}`);
+    return "reachable, private, append-only, every key exact";
   }
 
   /** What must be refused is refused. */
@@ -314,7 +337,7 @@ export class Scenario {
   /** No secret in what was printed, in the state, or in any process's arguments. */
   async lookForLeaks(): Promise<string> {
     const { rclone, credentials } = this.#hub.secretFiles;
-    const environments = [...this.#environments.values()];
+    const environments = [...this.#environments.values(), ...this.#retired];
     const secrets = [
       ...secretsOfHub(rclone, credentials),
       ...environments.flatMap(secretsOfEnv),
@@ -355,6 +378,20 @@ export class Scenario {
     if (left === undefined)
       throw new Error(`The destroy did not say where the backups are:\n${output}`);
     return left;
+  }
+
+  /** A host's deployment: it opens its file of the bundle. */
+  async #open({ name, identityFile }: Host): Promise<void> {
+    const file = join(this.bundle, "hosts", `${name}.env.age`);
+    this.#environments.set(name, await unseal(file, identityFile));
+  }
+
+  /** Backs a host up, and says how many snapshots it has then. */
+  async #backUp(host: Host, env: Record<string, string>): Promise<number> {
+    const what = ["backup", "--quiet", "--host", host.name, "."];
+    await restic(this.#world, host, env, what, { cwd: host.data });
+    const list = await restic(this.#world, host, env, ["snapshots", "--json"]);
+    return (JSON.parse(list) as unknown[]).length;
   }
 
   #env(host: Host): Record<string, string> {

@@ -19,6 +19,15 @@ export interface PulumiResult {
   readonly exitCode: number;
 }
 
+/** How one of the operator's commands ended. */
+export interface CommandResult {
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** Both, as they came. */
+  readonly all: string;
+}
+
 /** The settings of a {@link Stack}. */
 export interface StackOptions {
   readonly name: string;
@@ -116,6 +125,27 @@ export class Stack {
     );
     this.transcript += `${all}\n`;
     return { output: all, exitCode: exitCode ?? 1 };
+  }
+
+  /** Runs one of the operator's commands on the stack, without a terminal. */
+  async offsite(command: string, ...args: readonly string[]): Promise<CommandResult> {
+    const which = ["--stack", this.name, "--config-file", this.configFile];
+    const { all, exitCode, stdout, stderr } = await execa(
+      process.execPath,
+      [join(PROJECT, "cli", "offsite.mjs"), command, ...which, ...args],
+      {
+        cwd: PROJECT,
+        env: this.env,
+        stdin: "ignore",
+        all: true,
+        reject: false,
+        killSignal: "SIGINT",
+        forceKillAfterDelay: 60_000,
+        ...(this.#options.signal !== undefined && { cancelSignal: this.#options.signal }),
+      },
+    );
+    this.transcript += `${all}\n`;
+    return { exitCode: exitCode ?? 1, stdout, stderr, all };
   }
 
   /**

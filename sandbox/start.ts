@@ -79,6 +79,8 @@ const up = new Listr(
     step("Prune at the hub", () => scenario.prune()),
     step("Rehearse a restore, and a theft", () => scenario.drill()),
     step("Ask the hub how it stands", () => scenario.status()),
+    step("Rotate a host that is deployed late", () => scenario.rotate()),
+    step("Verify the targets from outside", () => scenario.verifyFromOutside()),
     step("Restore from each target, the hub gone", () => scenario.restore()),
     step("Look for secrets in the open", () => scenario.lookForLeaks()),
   ],

@@ -10,20 +10,11 @@ import { Hub } from "../../sandbox/hub.ts";
 import { startPeer, type Peer } from "../../sandbox/peer.ts";
 import { Programs } from "../../sandbox/programs.ts";
 import { stackConfig } from "../../sandbox/stack-config.ts";
-import { Stack } from "../../sandbox/stack.ts";
-import { freePort, PROJECT, removeContainers, World } from "../../sandbox/world.ts";
+import { Stack, type CommandResult } from "../../sandbox/stack.ts";
+import { freePort, removeContainers, World } from "../../sandbox/world.ts";
 
 /** Settings below `config:`, by key and then by name. */
 export type Settings = Record<string, Record<string, Record<string, unknown>>>;
-
-/** How a command ended. */
-export interface CommandResult {
-  readonly exitCode: number;
-  readonly stdout: string;
-  readonly stderr: string;
-  /** Both, as they came. */
-  readonly all: string;
-}
 
 /** Stands until {@link Cluster.end}. Nothing is deployed by itself. */
 export interface Cluster {
@@ -45,7 +36,7 @@ export interface Cluster {
   /** `pulumi up`. */
   up(): Promise<string>;
   /** The operator's command, without a terminal. */
-  offsite(...args: readonly string[]): Promise<CommandResult>;
+  offsite(command: string, ...args: readonly string[]): Promise<CommandResult>;
   /** What `docker` at the peer's engine prints. */
   docker(...args: readonly string[]): Promise<string>;
   /** The hub with the bundle as it is now. */
@@ -100,17 +91,7 @@ export async function startCluster(names?: readonly string[]): Promise<Cluster> 
     ...{ world, emulator, engine, peer, project, hosts, stack, programs, bundle, hubPort },
     ...{ settings, seed },
     up: () => stack.must(["up", "--yes", "--skip-preview"]),
-    offsite: async (...args) => {
-      const cli = join(PROJECT, "cli", "offsite.mjs");
-      const which = ["--stack", stack.name, "--config-file", stack.configFile];
-      const [command = "", ...rest] = args;
-      const { exitCode, stdout, stderr, all } = await execa(
-        process.execPath,
-        [cli, command, ...which, ...rest],
-        { cwd: PROJECT, env: stack.env, stdin: "ignore", all: true, reject: false },
-      );
-      return { exitCode: exitCode ?? 1, stdout, stderr, all };
-    },
+    offsite: (command, ...args) => stack.offsite(command, ...args),
     docker: async (...args) => (await execa("docker", args, { env: atEngine })).stdout,
     openHub: async () => {
       mkdirSync(join(world.directory, "hub", "repositories"), { recursive: true });

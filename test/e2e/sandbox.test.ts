@@ -99,9 +99,9 @@ describe("npm start", () => {
 
   it("restores every host from both places byte for byte", () => {
     expect(report.hosts.map(({ host }) => host).sort()).toEqual(HOSTS);
-    for (const { files, snapshots, restored } of report.hosts) {
+    for (const { host, files, snapshots, restored } of report.hosts) {
       expect(files).toBeGreaterThan(5);
-      expect(snapshots).toBe(1);
+      expect(snapshots).toBe(host === "q" ? 3 : 1);
       expect(restored).toEqual({ cloud: true, peer: true });
     }
   });

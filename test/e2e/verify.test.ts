@@ -13,9 +13,10 @@ import { freePort, PROJECT, waitFor } from "../../sandbox/world.ts";
 import { updateBucket } from "../../sdks/b2/client/buckets.ts";
 import { Client } from "../../sdks/b2/client/client.ts";
 import { createKey, deleteKey, listKeys } from "../../sdks/b2/client/keys.ts";
+import type { CommandResult } from "../../sandbox/stack.ts";
 import type { FileVersion } from "../../hub/targets/b2-account.ts";
 import type { Bucket, NewKey } from "../../sdks/b2/client/types.ts";
-import { startCluster, type Cluster, type CommandResult } from "./cluster.ts";
+import { startCluster, type Cluster } from "./cluster.ts";
 
 let cluster: Cluster;
 let hub: Hub;
