@@ -80,7 +80,10 @@ export function ofPaths(
     const path = facts.paths[name];
     if (path === undefined) continue;
     if (path.kind !== kind) {
-      drift.push(`${shown} is a ${path.kind}, must be a ${kind}`);
+      const what = `${shown} is a ${path.kind}, must be a ${kind}`;
+      // Nobody knows what it is: no installation removes it.
+      if (kind !== "directory" || name === "auth") drift.push(what);
+      else manual.push(`${what}. Move it away there, then run pulumi up`);
       continue;
     }
     if (path.link !== undefined && name !== "repositories") {

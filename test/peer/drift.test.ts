@@ -181,6 +181,14 @@ describe("a look at a peer", () => {
     ]);
   });
 
+  it("leaves it to a person to move away what took a directory's place", () => {
+    const { drift, manual } = look({ "path.repositories": "regular file|700|65532|65532|" });
+    expect(drift).toEqual([]);
+    expect(manual).toEqual([
+      "repositories/ is a regular file, must be a directory. Move it away there, then run pulumi up",
+    ]);
+  });
+
   it("gives the way out of what no update can put right, and asks for no update", () => {
     const { drift, manual } = look({ address: "missing", boot: "disabled" });
     expect(drift).toEqual([]);
