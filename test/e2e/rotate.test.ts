@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { parse } from "yaml";
 import { unseal } from "../../sandbox/hosts.ts";
 import { Client } from "../../sdks/b2/client/client.ts";
 import { startCluster, type Cluster } from "./cluster.ts";
@@ -161,6 +162,28 @@ describe("offsite rotate", () => {
     expect(all).toMatch(/Deploy ursula NOW[^]*Deploy q before the next backup/);
     expect(all).toContain("read q's snapshots");
     expect(await opened("hosts/q.env.age", "q")).toContain("OFFSITE_HUB_PASSWORD_PREVIOUS=\n");
+    await cluster.stack.must(["preview", "--expect-no-changes"]);
+  });
+
+  it("revokes at the cloud although the peer is away, and at the peer when it is back", async () => {
+    const restoreKeys = async () =>
+      (await keysAtB2())
+        .map(({ keyName }) => keyName)
+        .filter((name) => name.includes("-restore-q-"));
+    const [stolen] = await restoreKeys();
+    const { cloud, peer } = cluster.settings["fort-offsite:targets"] ?? {};
+    const away = { ...peer, ssh: { ...(peer?.ssh as object), port: 1 } };
+    const written = parse(settings()) as { config: typeof cluster.settings };
+    const now = written.config["fort-offsite:targets"]?.cloud ?? cloud;
+    cluster.stack.configure({ "fort-offsite:targets": { cloud: now, peer: away } });
+    const failed = await cluster.offsite("rotate", "q", "--revoke", "--yes");
+    expect(failed.exitCode, failed.all).toBe(1);
+    expect(failed.all).toMatch(/may still be accepted where an error is shown.*Deploy ursula NOW/);
+    expect(await restoreKeys()).not.toContain(stolen);
+    cluster.stack.configure({ "fort-offsite:targets": { cloud: now, peer } });
+    const done = await cluster.offsite("rotate", "q", "--revoke", "--yes");
+    expect(done.exitCode, done.all).toBe(0);
+    expect(done.all).toContain("from a rotation that did not end");
     await cluster.stack.must(["preview", "--expect-no-changes"]);
   });
 
