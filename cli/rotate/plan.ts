@@ -43,9 +43,9 @@ export function planRotation(
   }
   const wanted = request.all ? everything(config) : named(config, request.names);
   const turning = wanted.map((each) => turn(each, config, record, request.revoke));
-  refuseOthers(config, record, turning);
+  const all = [...turning, ...others(config, record, turning, request.revoke)];
   refuseTwice(config, turning, request);
-  return turning;
+  return all;
 }
 
 /** The changes of the settings' file that a plan needs. */
@@ -127,23 +127,27 @@ function next({ generation, revoked }: Standing, revoke: boolean): Standing {
     : { generation: generation + 1, revoked };
 }
 
-/** An update takes all of the settings: a change that waits there would be made along with this. */
-function refuseOthers(
+/**
+ * What waits in the settings already: an update takes all of them. A rotation is not made along with
+ * it; a revocation must not wait for it.
+ */
+function others(
   config: Pick<StackConfig, "hosts" | "targets">,
   record: StackRecord,
   turning: readonly Turning[],
-): void {
+  revoke: boolean,
+): Turning[] {
   const waiting = (["hosts", "targets"] as const).flatMap((at) =>
     Object.entries<Standing>(config[at])
       .filter(([name]) => !turning.some((each) => each.at === at && each.name === name))
       .filter(([name, now]) => stepOf(remembered(record[at], name), now) !== "none")
-      .map(([name]) => `${at}.${name}`),
+      .map(([name]) => turn({ at, name }, config, record, false)),
   );
-  if (waiting.length > 0) {
-    throw new UsageError(
-      `the settings have another generation than what is in force for ${waiting.join(", ")}. Run pulumi up for that first, and deploy`,
-    );
-  }
+  if (revoke || waiting.length === 0) return waiting;
+  const places = waiting.map(({ at, name }) => `${at}.${name}`).join(", ");
+  throw new UsageError(
+    `the settings have another generation than what is in force for ${places}. Run pulumi up for that first, and deploy`,
+  );
 }
 
 /** A host's password at a server turns over with the host's generation and with the server's. */

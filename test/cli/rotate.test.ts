@@ -143,6 +143,16 @@ describe("the plan of a rotation", () => {
     expect(plan).toThrow(/hosts\.drhorrible\. Run pulumi up for that first/);
   });
 
+  it("does not let a revocation wait for a rotation that cannot come to its end", () => {
+    const { config, record } = stack({ drhorrible: [2] });
+    const plan = planRotation(config, record, ask({ names: ["q"], revoke: true }));
+    expect(plan).toMatchObject([
+      { name: "q", isPending: false },
+      { name: "drhorrible", now: { generation: 2, revoked: 0 }, isPending: true },
+    ]);
+    expect(editsOf(plan).map(({ name }) => name)).toEqual(["q"]);
+  });
+
   it("refuses before the first update", () => {
     const { config } = stack();
     expect(() => planRotation(config, undefined, ask({ names: ["q"] }))).toThrow(/pulumi up/);
