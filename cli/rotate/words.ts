@@ -65,7 +65,8 @@ export function deployments(config: Config, turning: readonly Turning[]): string
 
 /** What a thief could have done until now with what is revoked, and what remains to be done. */
 export function exposure(config: Config, turning: readonly Turning[], now: Date): string[] {
-  return turning.flatMap((each) => {
+  const revoked = turning.filter(({ before, now }) => now.revoked !== before.revoked);
+  return revoked.flatMap((each) => {
     const target = each.at === "targets" ? config.targets[each.name] : undefined;
     if (target !== undefined) return exposureOfTarget(each.name, target, now);
     return [
