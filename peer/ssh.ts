@@ -4,10 +4,11 @@
  */
 import { createHash } from "node:crypto";
 import { rmSync } from "node:fs";
-import { mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { execa } from "execa";
+import { sweepFolders } from "./stale-folders.ts";
 
 const PREFIX = "fort-offsite-ssh-";
 
@@ -165,11 +166,7 @@ function fingerprintOf(publicKey: string): string {
 
 /** Removes the folders of processes that were killed. */
 export async function sweepPrivateFolders(): Promise<void> {
-  for (const name of await readdir(os.tmpdir()).catch(() => [] as string[])) {
-    const pid = Number(new RegExp(`^${PREFIX}(\\d+)-`).exec(name)?.[1]);
-    if (!Number.isInteger(pid) || isAlive(pid)) continue;
-    await rm(path.join(os.tmpdir(), name), { recursive: true, force: true }).catch(() => undefined);
-  }
+  await sweepFolders(PREFIX);
 }
 
 /** See ssh_config(5) for each option. */
@@ -221,13 +218,4 @@ function configText(
 
 function quote(file: string): string {
   return `"${file.replaceAll("%", "%%")}"`;
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
 }
