@@ -9,7 +9,7 @@ import { readInput } from "../init/answers.ts";
 import { interruption } from "../interruption.ts";
 import type { StackOptions } from "../options.ts";
 import { replaceFile } from "../replace-file.ts";
-import { editsOf, planRotation, type Turning } from "../rotate/plan.ts";
+import { editsOf, isRevocation, planRotation, type Turning } from "../rotate/plan.ts";
 import { editSettings } from "../rotate/settings-edit.ts";
 import { unproven } from "../rotate/proof.ts";
 import { announcement, deployments, exposure } from "../rotate/words.ts";
@@ -62,8 +62,8 @@ async function run(names: readonly string[], options: Options): Promise<void> {
   const request = { names, all: options.all === true, revoke: options.revoke === true };
   const turning = planRotation(config, record, request);
   for (const line of announcement(config, turning, stack.file)) console.log(line);
-  const isRevocation = turning.some(({ before, now }) => now.revoked !== before.revoked);
-  if (!isRevocation) await checkDeployments(config, record, options.status);
+  const revokes = turning.some(isRevocation);
+  if (!revokes) await checkDeployments(config, record, options.status);
 
   const settings = Settings.edit(stack.file, turning);
   let isAgreed = false;
@@ -84,11 +84,11 @@ async function run(names: readonly string[], options: Options): Promise<void> {
   }
 
   // A peer that is away must not keep alive what a thief holds elsewhere.
-  const anyhow = isRevocation ? ["--continue-on-error"] : [];
+  const anyhow = revokes ? ["--continue-on-error"] : [];
   const exitCode = await stack.show(["up", "--yes", "--skip-preview", ...anyhow]);
   console.log("");
   if (exitCode !== 0) {
-    const still = isRevocation
+    const still = revokes
       ? `What was to be revoked may still be accepted where an error is shown above; the rest was done as far as it goes. ${deployments(config, turning).join(" ")} `
       : "";
     throw new Error(
@@ -96,7 +96,7 @@ async function run(names: readonly string[], options: Options): Promise<void> {
     );
   }
   for (const line of deployments(config, turning)) console.log(line);
-  if (isRevocation) for (const line of exposure(config, turning, new Date())) console.log(line);
+  if (revokes) for (const line of exposure(config, turning, new Date())) console.log(line);
 }
 
 /** A rotation takes away what was replaced by the one before. */

@@ -48,16 +48,21 @@ export function planRotation(
   return all;
 }
 
+/** Whether all that was before is revoked. */
+export function isRevocation({ before, now }: Turning): boolean {
+  return now.revoked !== before.revoked;
+}
+
 /** The changes of the settings' file that a plan needs. */
 export function editsOf(turning: readonly Turning[]): Edit[] {
   return turning
     .filter(({ isPending }) => !isPending)
-    .map(({ at, name, before, now }) => ({
-      at,
-      name,
+    .map((each) => ({
+      at: each.at,
+      name: each.name,
       values: {
-        generation: now.generation,
-        ...(now.revoked !== before.revoked && { revoked: now.revoked }),
+        generation: each.now.generation,
+        ...(isRevocation(each) && { revoked: each.now.revoked }),
       },
     }));
 }

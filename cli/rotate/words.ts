@@ -1,6 +1,6 @@
 /** What a rotation means for the people who run the machines: what to deploy, what a thief could do. */
 import type { StackConfig, TargetConfig } from "../../config/stack.ts";
-import type { Turning } from "./plan.ts";
+import { isRevocation, type Turning } from "./plan.ts";
 
 type Config = Pick<StackConfig, "hub" | "hosts" | "targets">;
 
@@ -21,15 +21,14 @@ function hostsOf({ hosts }: Config, turning: readonly Turning[]): string[] {
 
 /** What is about to happen, a line each. */
 export function announcement(config: Config, turning: readonly Turning[], file: string): string[] {
-  return turning.map(({ at, name, before, now, isPending }) => {
+  return turning.map((each) => {
+    const { at, name, before, now, isPending } = each;
     const what =
       at === "hosts"
         ? `the credentials of ${name} at the hub and at ${sentence(Object.keys(config.targets))}`
         : `all credentials for the target ${name}`;
-    const how =
-      now.revoked === before.revoked
-        ? `generation ${before.generation} to ${now.generation}`
-        : `generation ${before.generation} to ${now.generation}, all before it revoked`;
+    const revoked = isRevocation(each) ? ", all before it revoked" : "";
+    const how = `generation ${before.generation} to ${now.generation}${revoked}`;
     const where = isPending ? `already in ${file}, from a rotation that did not end` : `in ${file}`;
     return `${what}: ${how} (${where})`;
   });
@@ -39,7 +38,7 @@ export function announcement(config: Config, turning: readonly Turning[], file: 
 export function deployments(config: Config, turning: readonly Turning[]): string[] {
   const { host: hub } = config.hub;
   const hosts = hostsOf(config, turning).filter((name) => name !== hub);
-  const revoked = turning.filter(({ before, now }) => now.revoked !== before.revoked);
+  const revoked = turning.filter(isRevocation);
   if (revoked.length === 0) {
     const machines = [hub, ...hosts];
     return [
@@ -65,7 +64,7 @@ export function deployments(config: Config, turning: readonly Turning[]): string
 
 /** What a thief could have done until now with what is revoked, and what remains to be done. */
 export function exposure(config: Config, turning: readonly Turning[], now: Date): string[] {
-  const revoked = turning.filter(({ before, now }) => now.revoked !== before.revoked);
+  const revoked = turning.filter(isRevocation);
   return revoked.flatMap((each) => {
     const target = each.at === "targets" ? config.targets[each.name] : undefined;
     if (target !== undefined) return exposureOfTarget(each.name, target, now);
