@@ -46,6 +46,10 @@ export type StateResource = z.infer<typeof resourceSchema>;
 /** The variables that hold the passphrase, or say where it is. */
 const PASSPHRASE = ["PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"] as const;
 
+/** What to do where there is no Pulumi. */
+export const PULUMI_MISSING =
+  "needs the program pulumi, which is not on PATH. See www.pulumi.com/docs/iac/download-install";
+
 /** A stack, and Pulumi's own program at work on it. */
 export class OperatorStack {
   /** As the program knows it, without an owner or a project before it. */
@@ -245,7 +249,7 @@ async function selectedStack(project: string): Promise<string> {
     const missing = error instanceof ExecaError && error.code === "ENOENT";
     throw new UsageError(
       missing
-        ? "needs the program pulumi, which is not on PATH. See www.pulumi.com/docs/iac/download-install"
+        ? PULUMI_MISSING
         : "no stack is selected. Name it with --stack, or select it with: pulumi stack select",
     );
   }
@@ -255,9 +259,7 @@ function failureOf(args: readonly string[], error: unknown): unknown {
   if (interruption.aborted) return interruption.reason;
   if (!(error instanceof ExecaError)) return error;
   if (error.code === "ENOENT") {
-    return new UsageError(
-      "needs the program pulumi, which is not on PATH. See www.pulumi.com/docs/iac/download-install",
-    );
+    return new UsageError(PULUMI_MISSING);
   }
   const said = z.string().catch("").parse(error.stderr).trim();
   return new Error(`pulumi ${args.slice(0, 2).join(" ")} failed: ${said || error.shortMessage}`);

@@ -6,6 +6,7 @@ import { execa } from "execa";
 import { z } from "zod";
 import { UsageError } from "../../hub/errors.ts";
 import { interruption } from "../interruption.ts";
+import { PULUMI_MISSING } from "../stack.ts";
 
 /** How a command of Pulumi ended. */
 export interface PulumiResult {
@@ -73,9 +74,7 @@ export async function currentBackend(
   const args = ["whoami", "--json"];
   const result = await runPulumi(args, { cwd, env, timeout: BACKEND_PATIENCE });
   if (result.exitCode === undefined) {
-    throw new UsageError(
-      "needs the program pulumi, which is not on PATH. See www.pulumi.com/docs/iac/download-install",
-    );
+    throw new UsageError(PULUMI_MISSING);
   }
   if (result.exitCode !== 0) return { error: lastLine(result.stderr) };
   return { url: whoamiSchema.parse(JSON.parse(result.stdout)).url ?? "" };
