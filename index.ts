@@ -25,6 +25,7 @@ const context = {
   hosts: config.hosts,
   seed: config.credentialSeed,
   sshPrivateKey: config.sshPrivateKey,
+  targetSecrets: config.targetSecrets,
   hashes,
   looks: await lookAtPeers(stack, config, before, hashes),
 };

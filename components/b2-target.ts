@@ -11,7 +11,13 @@ import type { EnvLine } from "../credentials/env-file.ts";
 import { keyName } from "../credentials/names.ts";
 import type { RcloneRemote } from "../credentials/rclone-conf.ts";
 import { plainError } from "./errors.ts";
-import { forEachHost, hostOf, type OffsiteTarget, type TargetContext } from "./target.ts";
+import {
+  forEachHost,
+  hostOf,
+  publicInputs,
+  type OffsiteTarget,
+  type TargetContext,
+} from "./target.ts";
 
 /** The settings of a {@link B2Target}. */
 export interface B2TargetArgs extends TargetContext {
@@ -34,9 +40,24 @@ export class B2Target extends pulumi.ComponentResource implements OffsiteTarget 
   readonly #hostKeys: Readonly<Record<string, b2.ApplicationKey>>;
 
   constructor(name: string, args: B2TargetArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("fort-offsite:index:B2Target", name, {}, opts);
     const { target } = args;
+    const remotes = {
+      current: name,
+      next: `${name}-next`,
+      restore: `${name}-restore`,
+      monitor: `${name}-monitor`,
+    };
+    const manifest: TargetManifest = {
+      type: "b2",
+      bucket: target.bucket,
+      remote: remotes.current,
+      path: target.bucket,
+      keepHiddenDays: target.keepHiddenDays,
+      repositories: forEachHost(args.hosts, (host) => `rclone:${name}:${target.bucket}/${host}`),
+    };
+    super("fort-offsite:index:B2Target", name, publicInputs(manifest), opts);
     this.targetName = name;
+    this.manifest = manifest;
     this.#target = target;
 
     const bucket = this.#newBucket(name, target);
@@ -58,20 +79,6 @@ export class B2Target extends pulumi.ComponentResource implements OffsiteTarget 
       keyOf("restore", jointGeneration(hostOf(args.hosts, host).generation, generation), host),
     );
 
-    const remotes = {
-      current: name,
-      next: `${name}-next`,
-      restore: `${name}-restore`,
-      monitor: `${name}-monitor`,
-    };
-    this.manifest = {
-      type: "b2",
-      bucket: target.bucket,
-      remote: remotes.current,
-      path: target.bucket,
-      keepHiddenDays: target.keepHiddenDays,
-      repositories: forEachHost(args.hosts, (host) => this.#repository(host)),
-    };
     this.hubCredentials = pulumi.secret({ type: "b2" as const, generation, remotes });
     this.rcloneRemotes = pulumi.secret(
       pulumi.all([
@@ -83,7 +90,10 @@ export class B2Target extends pulumi.ComponentResource implements OffsiteTarget 
     );
     this.record = pulumi
       .all(made.map(({ key }) => key.applicationKeyId))
-      .apply((): TargetRecord => record);
+      .apply((): TargetRecord => ({
+        ...record,
+        remains: `the bucket "${target.bucket}" at Backblaze B2 stays with all that is in it, and goes on costing; its keys are deleted. Delete it there by hand, or take it back with: pulumi import`,
+      }));
     this.registerOutputs({ bucketId: bucket.bucketId });
   }
 
@@ -96,17 +106,13 @@ export class B2Target extends pulumi.ComponentResource implements OffsiteTarget 
         {
           comment: `Restore from ${this.targetName}: restic -r $OFFSITE_${target}_REPOSITORY --no-lock restore … (reads this host's repository, and no other)`,
         },
-        [`OFFSITE_${target}_REPOSITORY`, this.#repository(host)],
+        [`OFFSITE_${target}_REPOSITORY`, this.manifest.repositories[host] ?? ""],
         ...Object.entries(options).map(([option, value]): EnvLine => [
           `RCLONE_CONFIG_${target}_${option.toUpperCase()}`,
           value,
         ]),
       ]),
     );
-  }
-
-  #repository(host: string): string {
-    return `rclone:${this.targetName}:${this.#target.bucket}/${host}`;
   }
 
   #remote(remote: string, key: b2.ApplicationKey): pulumi.Output<RcloneRemote> {
@@ -175,7 +181,7 @@ export class B2Target extends pulumi.ComponentResource implements OffsiteTarget 
         ],
       },
       // The backups outlive the stack.
-      { parent: this, retainOnDelete: true },
+      { parent: this, retainOnDelete: true, protect: target.protect },
     );
   }
 

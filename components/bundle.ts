@@ -35,7 +35,7 @@ export class Bundle extends pulumi.ComponentResource {
   readonly checksums: pulumi.Output<Record<string, string>>;
 
   constructor(name: string, args: BundleArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("fort-offsite:index:Bundle", name, {}, opts);
+    super("fort-offsite:index:Bundle", name, { hosts: Object.keys(args.hosts) }, opts);
     const { seal } = args;
     const files = [
       manifestFile(args),

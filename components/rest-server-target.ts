@@ -7,12 +7,13 @@ import type { RestServerTargetConfig } from "../config/stack.ts";
 import { deriveTrio, jointStanding, type PasswordOwner } from "../credentials/derive.ts";
 import type { EnvLine } from "../credentials/env-file.ts";
 import type { RcloneRemote } from "../credentials/rclone-conf.ts";
-import { asRoot, peerScript, releaseHashes, type PeerServer } from "../peer/script.ts";
+import { asRoot, composeText, peerScript, releaseHashes, type PeerServer } from "../peer/script.ts";
 import { peerServer } from "../peer/server.ts";
 import { plainError } from "./errors.ts";
 import {
   forEachHost,
   hostOf,
+  publicInputs,
   withSlash,
   type OffsiteTarget,
   type TargetContext,
@@ -34,32 +35,34 @@ export class RestServerTarget extends pulumi.ComponentResource implements Offsit
   readonly rcloneRemotes: pulumi.Output<RcloneRemote[]>;
   readonly record: pulumi.Output<TargetRecord>;
   readonly #args: RestServerTargetArgs;
-  readonly #url: string;
 
   constructor(name: string, args: RestServerTargetArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("fort-offsite:index:RestServerTarget", name, {}, opts);
     const { target } = args;
+    const url = withSlash(target.url ?? `http://${target.listen}`);
+    const manifest: TargetManifest = {
+      type: "rest-server",
+      url,
+      maxSizeGiB: target.maxSizeGiB,
+      repositories: forEachHost(args.hosts, (host) => `rest:${url}${host}/`),
+    };
+    const server = serverOf(name, args);
+    const files = { "compose.yaml": composeText(server) };
+    super("fort-offsite:index:RestServerTarget", name, publicInputs(manifest, files), opts);
     this.targetName = name;
+    this.manifest = manifest;
     this.#args = args;
-    this.#url = withSlash(target.url ?? `http://${target.listen}`);
     if (!target.image.includes("sha256:")) {
       void pulumi.log.warn(`The image ${target.image} is not pinned by its digest`, this);
     }
 
-    const server = this.#server();
     const { stdout } = this.#install(server);
     // Known when the installation has ended well, and not before.
     this.record = stdout.apply((): TargetRecord => ({
       type: "rest-server",
       ...releaseHashes(server),
+      remains: `the server at ${target.ssh.host} is stopped and taken away; the repositories stay in ${target.dataDir}/repositories, without anybody who serves them. Delete them there by hand, or put the target back into the config`,
     }));
 
-    this.manifest = {
-      type: "rest-server",
-      url: this.#url,
-      maxSizeGiB: target.maxSizeGiB,
-      repositories: forEachHost(args.hosts, (host) => this.#repository(host)),
-    };
     this.hubCredentials = pulumi.secret({
       type: "rest-server" as const,
       users: forEachHost(args.hosts, (host) =>
@@ -67,7 +70,7 @@ export class RestServerTarget extends pulumi.ComponentResource implements Offsit
       ),
     });
     this.rcloneRemotes = pulumi.output([]);
-    this.registerOutputs({ url: this.#url });
+    this.registerOutputs({ url });
   }
 
   restoreEnvironment(host: string): pulumi.Output<EnvLine[]> {
@@ -81,21 +84,11 @@ export class RestServerTarget extends pulumi.ComponentResource implements Offsit
       {
         comment: `Restore from ${this.targetName}: RESTIC_REST_PASSWORD=$${prefix}_PASSWORD restic -r $${prefix}_REPOSITORY restore …`,
       },
-      [`${prefix}_REPOSITORY`, this.#repository(host)],
+      [`${prefix}_REPOSITORY`, this.manifest.repositories[host] ?? ""],
       [`${prefix}_PASSWORD`, current],
       [`${prefix}_PASSWORD_NEXT`, next],
       [`${prefix}_PASSWORD_PREVIOUS`, previous ?? ""],
     ]);
-  }
-
-  #server(): PeerServer {
-    const { stack, target, hosts, seed, hashes } = this.#args;
-    try {
-      return peerServer({ stack, name: this.targetName, target, hosts, seed, hashes });
-    } catch (error) {
-      if (!(error instanceof RangeError)) throw error;
-      throw plainError(error.message, this);
-    }
   }
 
   #install(server: PeerServer): command.remote.Command {
@@ -123,6 +116,7 @@ export class RestServerTarget extends pulumi.ComponentResource implements Offsit
       {
         parent: this,
         deleteBeforeReplace: true,
+        protect: target.protect,
         // A repair has a name of its own, with which it is a change. The name stays in the state
         // afterwards: a repair that is made is not made again (docs/adr/0012-drift.md).
         ...(repair === undefined && { ignoreChanges: ["update"] }),
@@ -149,15 +143,21 @@ export class RestServerTarget extends pulumi.ComponentResource implements Offsit
     return `repair-${new Date().toISOString().replaceAll(/[-:]|\.\d+/g, "")}`;
   }
 
-  #repository(host: string): string {
-    return `rest:${this.#url}${host}/`;
-  }
-
   #owner(host: string): PasswordOwner {
     return { at: "target", target: this.targetName, host };
   }
 
   #standing(host: string): Standing {
     return jointStanding(hostOf(this.#args.hosts, host), this.#args.target);
+  }
+}
+
+function serverOf(name: string, args: RestServerTargetArgs): PeerServer {
+  const { stack, target, hosts, seed, hashes } = args;
+  try {
+    return peerServer({ stack, name, target, hosts, seed, hashes });
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw plainError(error.message);
   }
 }

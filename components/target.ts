@@ -2,7 +2,7 @@
 import type * as pulumi from "@pulumi/pulumi";
 import type { HubCredentials, TargetManifest } from "../config/manifest.ts";
 import type { StackRecord, TargetRecord } from "../config/record.ts";
-import type { HostConfig } from "../config/stack.ts";
+import type { HostConfig, TargetSecrets } from "../config/stack.ts";
 import type { EnvLine } from "../credentials/env-file.ts";
 import type { HashMemory } from "../credentials/htpasswd.ts";
 import type { RcloneRemote } from "../credentials/rclone-conf.ts";
@@ -20,6 +20,8 @@ export interface TargetContext {
   readonly hashes: HashMemory;
   /** What the last update left; nothing before the first. */
   readonly before?: StackRecord | undefined;
+  /** What a target needs that cannot be derived, by target. Secret. */
+  readonly targetSecrets?: Readonly<Record<string, TargetSecrets>>;
   /** What was seen at the peers, by target. A target without a look was not looked at. */
   readonly looks?: ReadonlyMap<string, Look>;
 }
@@ -37,6 +39,19 @@ export interface OffsiteTarget {
   readonly record: pulumi.Output<TargetRecord>;
   /** What a host needs to restore from it, as lines of its env file. Secret. */
   restoreEnvironment(host: string): pulumi.Output<EnvLine[]>;
+}
+
+/**
+ * What anybody may see of a target in a preview, as its component's inputs: for reviewers and for
+ * the policies, which judge by it.
+ *
+ * @param files - what is put on a machine and is not secret, by name.
+ */
+export function publicInputs(
+  manifest: TargetManifest,
+  files: Readonly<Record<string, string>> = {},
+): pulumi.Inputs {
+  return { manifest, files };
 }
 
 /** Makes an object with a property for each host. */

@@ -17,5 +17,9 @@ export function newTarget(
       return new B2Target(name, { ...context, target }, opts);
     case "rest-server":
       return new RestServerTarget(name, { ...context, target }, opts);
+    case "r2":
+    case "s3":
+    case "sftp":
+      throw new RangeError(`Targets of type "${target.type}" are not built yet`);
   }
 }

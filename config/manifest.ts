@@ -17,19 +17,54 @@ const commonTarget = {
 };
 
 /** A target reached through an rclone remote of the bundle's `rclone.conf`. */
-export const rcloneTargetSchema = z
+const throughRclone = {
+  ...commonTarget,
+  remote: z.string().describe("The rclone remote of the current sync key, in rclone.conf."),
+  path: z.string().describe("Where the hosts' repositories are below the remote."),
+};
+
+const bucket = z.string().describe("The bucket's name.");
+const endpoint = z.string().describe("The S3 API's base URL.");
+
+/** A bucket at Backblaze B2. */
+export const b2ManifestSchema = z
   .object({
     type: z.literal("b2"),
-    ...commonTarget,
-    bucket: z.string().describe("The bucket's name."),
-    remote: z.string().describe("The rclone remote of the current sync key, in rclone.conf."),
-    path: z.string().describe("Where the hosts' repositories are below the remote."),
+    ...throughRclone,
+    bucket,
     keepHiddenDays: z.int().describe("Days for which a hidden version stays recoverable."),
   })
   .describe("A target reached through rclone.");
 
+/** A bucket at Cloudflare R2. */
+export const r2ManifestSchema = z
+  .object({
+    type: z.literal("r2"),
+    ...throughRclone,
+    bucket,
+    endpoint,
+    keepHiddenDays: z
+      .union([z.int(), z.literal("forever")])
+      .describe("Days after its upload for which nobody can delete or overwrite an object."),
+  })
+  .describe("A target reached through rclone, whose objects a lock rule keeps.");
+
+/** A bucket at any S3. */
+export const s3ManifestSchema = z
+  .object({ type: z.literal("s3"), ...throughRclone, bucket, endpoint })
+  .describe("A target reached through rclone, in a bucket that somebody else made.");
+
+/** A directory on a peer, reached by SFTP. */
+export const sftpManifestSchema = z
+  .object({
+    type: z.literal("sftp"),
+    ...throughRclone,
+    maxSizeGiB: z.number().describe("What all hosts' repositories may hold together, in GiB."),
+  })
+  .describe("A target reached through rclone, in a directory on a peer.");
+
 /** A rest-server on a peer. */
-export const restServerTargetSchema = z
+export const restServerManifestSchema = z
   .object({
     type: z.literal("rest-server"),
     ...commonTarget,
@@ -40,8 +75,11 @@ export const restServerTargetSchema = z
 
 /** One target as the manifest shows it. */
 export const targetManifestSchema = z.discriminatedUnion("type", [
-  rcloneTargetSchema,
-  restServerTargetSchema,
+  b2ManifestSchema,
+  r2ManifestSchema,
+  s3ManifestSchema,
+  restServerManifestSchema,
+  sftpManifestSchema,
 ]);
 
 /** `offsite.json`. It holds no secret and no generation: a rotation leaves it as it is. */
@@ -76,6 +114,19 @@ export const passwordTrioSchema = z.object({
   previous: z.string().nullable().describe("null at the first generation and after a revocation."),
 });
 
+/** What the hub holds for a target behind rclone. */
+const byRemotes = {
+  generation: z.int(),
+  remotes: z
+    .object({
+      current: z.string(),
+      next: z.string().optional(),
+      previous: z.string().optional(),
+      restore: z.string().describe("One that reads, and can do nothing else where there is such."),
+    })
+    .describe("rclone remotes in rclone.conf by what they are for."),
+};
+
 /** `hub-credentials.json`: what the hub needs to write to each target. Secret. */
 export const hubCredentialsSchema = z.object({
   version: z.literal(MANIFEST_VERSION),
@@ -98,11 +149,21 @@ export const hubCredentialsSchema = z.object({
           })
           .describe("rclone remotes in rclone.conf by what they are for."),
       }),
+      z.object({ type: z.literal("r2"), ...byRemotes }),
+      z.object({ type: z.literal("s3"), ...byRemotes }),
+      z.object({ type: z.literal("sftp"), ...byRemotes }),
     ]),
   ),
 });
 
 export type Manifest = z.infer<typeof manifestSchema>;
 export type TargetManifest = z.infer<typeof targetManifestSchema>;
+export type RcloneManifest = Extract<TargetManifest, { remote: string }>;
 export type PasswordTrio = z.infer<typeof passwordTrioSchema>;
 export type HubCredentials = z.infer<typeof hubCredentialsSchema>;
+export type RcloneCredentials = Exclude<HubCredentials["targets"][string], { type: "rest-server" }>;
+
+/** Whether a target is reached through rclone. */
+export function isThroughRclone(target: TargetManifest | undefined): target is RcloneManifest {
+  return target !== undefined && "remote" in target;
+}

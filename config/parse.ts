@@ -16,7 +16,8 @@ export interface RawConfig {
   readonly isSecret: (key: string) => boolean;
 }
 
-const STRING_KEYS: ReadonlySet<string> = new Set(SECRET_KEYS);
+const STRING_KEYS: ReadonlySet<string> = new Set(["credentialSeed", "sshPrivateKey"]);
+const SECRETS: ReadonlySet<string> = new Set(SECRET_KEYS);
 
 function decode(key: string, value: string): unknown {
   if (STRING_KEYS.has(key)) return value;
@@ -28,7 +29,7 @@ function decode(key: string, value: string): unknown {
 }
 
 function isSecretPath(path: readonly string[]): boolean {
-  return path[0] !== undefined && STRING_KEYS.has(path[0]);
+  return path[0] !== undefined && SECRETS.has(path[0]);
 }
 
 /** Whether a problem is at a path or above it. */

@@ -20,16 +20,27 @@ const generations = z.record(z.string(), z.object({ generation, revoked: generat
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
+/** Keys that a cloud makes for a target. */
+const cloudTurns = {
+  ...turn.shape,
+  /** By host: the turn of the host's own restore key. */
+  hosts: z.record(z.string(), turn),
+};
+
+const everyRecord = {
+  /** What stays, and where, when the target is taken out of the config: one sentence. */
+  remains: z.string().optional(),
+};
+
 /** What is remembered of a target. */
 const targetRecord = z.discriminatedUnion("type", [
-  z.object({
-    type: z.literal("b2"),
-    ...turn.shape,
-    /** By host: the turn of the host's own restore key. */
-    hosts: z.record(z.string(), turn),
-  }),
+  z.object({ type: z.literal("b2"), ...cloudTurns, ...everyRecord }),
+  z.object({ type: z.literal("r2"), ...cloudTurns, ...everyRecord }),
+  z.object({ type: z.literal("s3"), ...everyRecord }),
+  z.object({ type: z.literal("sftp"), ...everyRecord }),
   z.object({
     type: z.literal("rest-server"),
+    ...everyRecord,
     /** SHA-256 of the files that were put on the peer. */
     compose: sha256,
     htpasswd: sha256,

@@ -47,6 +47,18 @@ export const bucketName = checked(
   (value) => /^[a-z0-9][a-z0-9-]{5,49}$/i.test(value) && !/^b2-/i.test(value),
 );
 
+/** A bucket of S3 as every service takes it, and none with a dot, which TLS names do not go with. */
+export const s3BucketName = checked(
+  "a bucket name of 3 to 63 lower-case letters, digits and inner hyphens",
+  (value) => /^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$/.test(value),
+);
+
+/** A folder in a bucket. */
+export const objectPrefix = checked(
+  "folders of letters, digits, dots, hyphens and underscores with single slashes between them",
+  (value) => /^[A-Za-z0-9_][A-Za-z0-9._-]*(?:\/[A-Za-z0-9_][A-Za-z0-9._-]*)*$/.test(value),
+);
+
 /** Whether a base64 blob is an SSH public key of the named type (RFC 4253, section 6.6). */
 function isSshKeyBlob(type: string, base64: string): boolean {
   if (!/^[A-Za-z0-9+/]+={0,2}$/.test(base64)) return false;

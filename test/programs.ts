@@ -11,7 +11,16 @@ import { binDirectory, ensurePrograms, PROGRAM_NAMES, type ProgramName } from ".
  * runs already, no `dockerd` is needed.
  */
 const NEVER: readonly ProgramName[] = ["gen-sdk", "dockerd"];
-const FOR_E2E: readonly ProgramName[] = ["docker", "docker-compose"];
+/** What only the tests use that stand a whole world up: engines, TLS, tunnels. */
+const FOR_E2E: readonly ProgramName[] = [
+  "docker",
+  "docker-compose",
+  "caddy",
+  "tailscale",
+  "tailscaled",
+  "headscale",
+  "wireguard-go",
+];
 
 export default async function setup(project: TestProject): Promise<void> {
   const left = project.name === "e2e" ? NEVER : [...NEVER, ...FOR_E2E];

@@ -189,6 +189,11 @@ function peerTarget(name: string, config: StackConfig): RestServerTargetConfig {
         `For this command a target of type rest-server is needed; ${names}`,
     );
   }
+  if (target.type !== "rest-server") {
+    throw new UsageError(
+      `target: "${name}" is of type ${target.type}. For this command a target of type rest-server is needed; ${names}`,
+    );
+  }
   return target;
 }
 

@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { parseDocument } from "yaml";
 import { z } from "zod";
-import { manifestSchema, type Manifest } from "../../config/manifest.ts";
+import { manifestSchema, type Manifest, type TargetManifest } from "../../config/manifest.ts";
 import { NAMESPACE } from "../../config/parse.ts";
 import type { PriceOverrides } from "../../config/prices.ts";
 import { InputError, problemsOf } from "../../config/problems.ts";
@@ -57,24 +57,30 @@ export async function readCostSettings(file: string, stack: string): Promise<Cos
   return { input: { hosts, targets: mapValues(targets, costTarget) }, prices };
 }
 
-function costTarget(target: TargetConfig): CostTarget {
+function costTarget(target: TargetConfig | TargetManifest): CostTarget {
   switch (target.type) {
     case "b2":
       return { provider: "b2", keepHiddenDays: target.keepHiddenDays };
+    case "r2":
+      return { provider: "r2", keepHiddenDays: keptDays(target.keepHiddenDays) };
+    case "s3":
+      return { provider: "wasabi", keepHiddenDays: 0 };
     case "rest-server":
+    case "sftp":
       return { provider: "peer", maxSizeGiB: target.maxSizeGiB };
   }
+}
+
+/** What is never removed is charged for as long as a year, in figures for a month. */
+function keptDays(days: number | "forever"): number {
+  return days === "forever" ? 365 : days;
 }
 
 /** What is deployed, from its manifest, which knows sizes and no growth. */
 export function costInputOf({ hosts, targets }: Manifest): CostInput {
   return {
     hosts: mapValues(hosts, ({ sizeGiB }) => ({ sizeGiB, growthGiBPerMonth: 0 })),
-    targets: mapValues(targets, (target): CostTarget =>
-      target.type === "b2"
-        ? { provider: "b2", keepHiddenDays: target.keepHiddenDays }
-        : { provider: "peer", maxSizeGiB: target.maxSizeGiB },
-    ),
+    targets: mapValues(targets, costTarget),
   };
 }
 

@@ -55,7 +55,7 @@ export function hubProblems(config: Settings, hub: HubCredentials | undefined): 
   for (const [target, had] of Object.entries(hub?.targets ?? {})) {
     const settings = Object.hasOwn(config.targets, target) ? config.targets[target] : undefined;
     if (settings === undefined) continue;
-    if (had.type === "b2") {
+    if (had.type !== "rest-server") {
       if (had.generation > settings.generation) {
         problems.push(older(["targets", target], settings.generation, had.generation));
       }

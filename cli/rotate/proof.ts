@@ -41,7 +41,7 @@ export function unproven(
       const ofHost = remembered(record.hosts, host)?.generation;
       if (ofHost === undefined) return [];
       // The hub's own keys for a cloud open all repositories, and turn over with the target alone.
-      const inForce = type === "b2" ? atTarget : jointGeneration(ofHost, atTarget);
+      const inForce = type === "rest-server" ? jointGeneration(ofHost, atTarget) : atTarget;
       const used = remembered(remembered(targets, target)?.hosts ?? {}, host)?.credential;
       if (used == null) return [`${target}: the hub has not been seen to use ${host}'s yet`];
       if (used.generation === inForce) return [];

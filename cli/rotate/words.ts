@@ -108,6 +108,27 @@ function exposureOfTarget(name: string, target: TargetConfig, now: Date): string
         `  Backblaze may go on accepting, for up to 24 hours, what he was let in with before the keys were deleted.`,
       ];
     }
+    case "r2":
+      return [
+        `With the keys of ${name} a thief could until now:`,
+        `  read every host's files in ${target.bucket}; they are encrypted, names, sizes and times are not`,
+        `  upload files, at your cost`,
+        target.keepHiddenDays === "forever"
+          ? `  NOT change or delete anything (a lock rule without an end)`
+          : `  delete or overwrite for good what was uploaded more than ${target.keepHiddenDays} days ago (keepHiddenDays), and nothing younger`,
+      ];
+    case "s3":
+      return [
+        `With the keys of ${name} a thief could until now:`,
+        `  do what those keys may do in ${target.bucket}: \`offsite verify ${name}\` tells`,
+        `  they are of somebody else's making: take them away there`,
+      ];
+    case "sftp":
+      return [
+        `With the hub's key for ${name} a thief could until now:`,
+        `  read every host's files there; they are encrypted, names, sizes and times are not`,
+        `  add files, and fill the ${target.maxSizeGiB} GiB up; change and delete files, for SFTP knows no append-only`,
+      ];
     case "rest-server":
       return [
         `With the hub's credentials for ${name} a thief could until now:`,

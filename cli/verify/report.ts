@@ -29,7 +29,7 @@ const hostSchema = z.object({
 });
 
 const targetSchema = z.object({
-  type: z.enum(["b2", "rest-server"]),
+  type: z.enum(["b2", "r2", "s3", "rest-server", "sftp"]),
   ok: z.boolean(),
   /** Each of its own name, in the order in which they are made. */
   checks: z.array(checkSchema),

@@ -74,7 +74,7 @@ async function verifyTarget(
     const endpoint = operator.endpoint === "" ? (target.endpoint ?? "") : operator.endpoint;
     const own = { ...operator, endpoint };
     await verifyB2({ ...common, target, record, resources, operator: own, knownKeys }, checks);
-  } else {
+  } else if (target.type === "rest-server") {
     const record = kept?.type === "rest-server" ? kept : undefined;
     const { credentialSeed: seed, sshPrivateKey } = config;
     // Without a look Pulumi has nothing to put right.

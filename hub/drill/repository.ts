@@ -1,3 +1,4 @@
+import { isThroughRclone } from "../../config/manifest.ts";
 import type { Inputs } from "../options.ts";
 import { readPassword, runRestic, type ResticResult } from "../restic.ts";
 import { StopError, type CredentialAge } from "../targets/target.ts";
@@ -150,7 +151,7 @@ export function repositoryAt(
     if (trio.previous !== null) entrances.push(entrance("previous", trio.previous));
     return new ReadOnlyRepository({ ...common, url, entrances });
   }
-  if (place?.type === "b2" && credential?.type === "b2") {
+  if (isThroughRclone(place) && credential?.type === place.type && "remotes" in credential) {
     if (inputs.rcloneConfig === undefined) {
       throw new DrillError("it needs the bundle's rclone.conf: give --rclone-config");
     }

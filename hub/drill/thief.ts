@@ -19,6 +19,7 @@ import {
 } from "../repository/layout.ts";
 import { openIfPresent, verifyFile } from "../repository/verified-read.ts";
 import { recordResult } from "../results.ts";
+import { RCLONE_SERVICES } from "../targets/rclone-services.ts";
 import { RcloneTarget } from "../targets/rclone.ts";
 import { runRclone } from "../targets/rclone-process.ts";
 import { emptyInventory, type Inventory } from "../targets/target.ts";
@@ -154,7 +155,7 @@ async function rehearse(stage: Stage): Promise<void> {
     }
     report.steps.push(`brought both back as of ${before.toISOString()}, and looked again`);
   } finally {
-    const { hidden, reason } = await hub.hide(files);
+    const { hidden, reason } = await hide(hub, files);
     if (hidden.size < files.length) {
       report.notices.push(
         `not all of the canary is hidden, the next rehearsal does it: ${reason ?? "it was not listed"}`,
@@ -166,6 +167,7 @@ async function rehearse(stage: Stage): Promise<void> {
 function targetOf(stage: Stage, folder: string): RcloneTarget {
   return new RcloneTarget({
     name: stage.report.target,
+    service: RCLONE_SERVICES.b2,
     path: stage.path,
     generation: stage.generation,
     remotes: [
@@ -177,6 +179,15 @@ function targetOf(stage: Stage, folder: string): RcloneTarget {
     config: stage.config,
     uploadLimitKiB: undefined,
   });
+}
+
+/** Hides files as the hub's mirror does, and as a thief on it would. */
+async function hide(
+  target: RcloneTarget,
+  files: readonly RepositoryFile[],
+): ReturnType<NonNullable<RcloneTarget["hide"]>> {
+  if (target.hide === undefined) throw new DrillError("nothing can be hidden there");
+  return await target.hide(files);
 }
 
 /** Hides what rehearsals left that were killed. */
@@ -193,7 +204,7 @@ async function clearLeftovers(stage: Stage, target: RcloneTarget): Promise<void>
       }
     }
   }
-  await target.hide(left);
+  await hide(target, left);
 }
 
 async function send(target: RcloneTarget, files: readonly RepositoryFile[]): Promise<void> {
@@ -228,7 +239,7 @@ async function steal(
   hidden: RepositoryFile,
   overwritten: RepositoryFile,
 ): Promise<void> {
-  const { hidden: gone, reason } = await hub.hide([hidden]);
+  const { hidden: gone, reason } = await hide(hub, [hidden]);
   if (gone.size === 0) throw new DrillError(`cannot hide a file: ${reason ?? "it is not listed"}`);
   const loot = stage.scratch.folder("loot");
   writeFileSync(loot, randomBytes(overwritten.size));

@@ -96,7 +96,9 @@ function keysOf(
   const held = credentials?.targets[target];
   const keys = (verify?.last.facts.keys ?? []).filter(
     ({ role, generation }) =>
-      held?.type !== "b2" || generation === held.generation + (role === "next" ? 1 : 0),
+      held === undefined ||
+      held.type === "rest-server" ||
+      generation === held.generation + (role === "next" ? 1 : 0),
   );
   for (const { role, expires } of keys) {
     if (expires === null) continue;

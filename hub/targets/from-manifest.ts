@@ -1,6 +1,12 @@
-import type { HubCredentials, Manifest, PasswordTrio } from "../../config/manifest.ts";
+import {
+  isThroughRclone,
+  type HubCredentials,
+  type Manifest,
+  type PasswordTrio,
+} from "../../config/manifest.ts";
 import { UsageError } from "../errors.ts";
 import { childrenOf } from "../locks.ts";
+import { RCLONE_SERVICES } from "./rclone-services.ts";
 import { RcloneTarget } from "./rclone.ts";
 import { RestServerTarget } from "./rest-server.ts";
 import type { Target } from "./target.ts";
@@ -54,7 +60,7 @@ export function targetFromManifest(name: string, options: TargetOptions): Target
       uploadLimit: uploadLimitKiB === undefined ? Infinity : uploadLimitKiB * 1024,
     });
   }
-  if (target.type === "b2" && credential.type === "b2") {
+  if (isThroughRclone(target) && credential.type !== "rest-server") {
     if (options.rcloneConfig === undefined) {
       throw new UsageError(
         `the target "${name}" needs the bundle's rclone.conf: give --rclone-config or set OFFSITE_RCLONE_CONFIG`,
@@ -62,14 +68,16 @@ export function targetFromManifest(name: string, options: TargetOptions): Target
     }
     return new RcloneTarget({
       name,
+      service: RCLONE_SERVICES[target.type],
+      maxBytes: target.type === "sftp" ? target.maxSizeGiB * 1024 ** 3 : undefined,
       path: target.path,
       // rclone reads its own file again with each run. Where that is newer than this number, an older
       // generation is reported than the one in use, never a newer one.
       generation: credential.generation,
-      remotes: [
-        { age: "current", remote: credential.remotes.current },
-        { age: "next", remote: credential.remotes.next },
-      ],
+      remotes: (["current", "next", "previous"] as const).flatMap((age) => {
+        const { [age]: remote } = { previous: undefined, ...credential.remotes };
+        return remote === undefined ? [] : [{ age, remote }];
+      }),
       repositories,
       program: options.rclone,
       config: options.rcloneConfig,

@@ -1,8 +1,31 @@
+import {
+  isThroughRclone,
+  type RcloneCredentials,
+  type RcloneManifest,
+} from "../../config/manifest.ts";
 import { UsageError } from "../errors.ts";
+import { tryBucket } from "./b2-canary.ts";
 import { renewed, type TargetOptions } from "./from-manifest.ts";
-import type { Probe } from "./probe.ts";
+import type { CanaryReport, Probe } from "./probe.ts";
 import { RcloneProbe } from "./rclone-probe.ts";
+import { RCLONE_SERVICES } from "./rclone-services.ts";
 import { RestProbe } from "./rest-probe.ts";
+
+/** How it is tried at a target of each type what must be refused there. */
+function canaryOf(
+  name: string,
+  target: RcloneManifest,
+  credential: RcloneCredentials,
+  config: string,
+): () => Promise<CanaryReport> {
+  if (target.type === "b2" && credential.type === "b2") {
+    const { bucket, path, keepHiddenDays } = target;
+    const { generation, remotes } = credential;
+    const options = { target: name, config, generation, remotes, bucket, path, keepHiddenDays };
+    return async () => await tryBucket(options);
+  }
+  return () => Promise.resolve({ errors: [], notices: [] });
+}
 
 /**
  * Makes what verify looks at a target with. Nothing is connected to yet.
@@ -31,22 +54,16 @@ export function probeFromManifest(
       uploadLimit: Infinity,
     });
   }
-  if (target?.type === "b2" && credential?.type === "b2" && rcloneConfig !== undefined) {
-    const { remotes } = credential;
+  if (isThroughRclone(target) && credential?.type === target.type && rcloneConfig !== undefined) {
+    const { restore, ...writing } = credential.remotes;
+    const { current, next, previous } = { previous: undefined, ...writing };
     return new RcloneProbe({
       program: options.rclone,
       config: rcloneConfig,
       path: target.path,
-      remotes: [remotes.restore, remotes.current, remotes.next],
-      canary: {
-        target: name,
-        config: rcloneConfig,
-        generation: credential.generation,
-        remotes,
-        bucket: target.bucket,
-        path: target.path,
-        keepHiddenDays: target.keepHiddenDays,
-      },
+      remotes: [restore, current, next, previous].filter((remote) => remote !== undefined),
+      refused: RCLONE_SERVICES[target.type].refused,
+      tryTarget: canaryOf(name, target, credential, rcloneConfig),
     });
   }
   throw new UsageError(`the target "${name}" is of a type that this version cannot verify`);

@@ -1,4 +1,3 @@
-import { tryBucket, type B2CanaryOptions } from "./b2-canary.ts";
 import { pathOf, type RepositoryFile } from "../repository/layout.ts";
 import type { CanaryReport, Probe, ReadBack } from "./probe.ts";
 import { runRclone, type RcloneOptions, type RcloneResult } from "./rclone-process.ts";
@@ -13,7 +12,10 @@ export interface RcloneProbeOptions extends RcloneOptions {
   readonly path: string;
   /** The remotes to read with, the one that can do nothing else first. */
   readonly remotes: readonly string[];
-  readonly canary: B2CanaryOptions;
+  /** What rclone says where a credential is refused. */
+  readonly refused: RegExp;
+  /** Tries what must be refused. It never throws. */
+  readonly tryTarget: () => Promise<CanaryReport>;
 }
 
 /** A target behind rclone, which reads files and hashes them as they come. */
@@ -47,11 +49,19 @@ export class RcloneProbe implements Probe {
   }
 
   async tryTarget(): Promise<CanaryReport> {
-    return await tryBucket(this.#options.canary);
+    return await this.#options.tryTarget();
   }
 
   close(): Promise<void> {
     return Promise.resolve();
+  }
+
+  /** Whether the service refused the key, and not some files. */
+  #isRefused({ exitCode, errors }: RcloneResult, left: ReadonlyMap<string, unknown>): boolean {
+    const { refused } = this.#options;
+    const isOne = (error: string) =>
+      refused.test(error) || error.includes("didn't find section in config file");
+    return exitCode !== 0 && left.size > 0 && errors.some(isOne);
   }
 
   async #readBatch(
@@ -62,7 +72,7 @@ export class RcloneProbe implements Probe {
     for (const remote of this.#options.remotes) {
       const reasons = new Map<string, string>();
       const result = await this.#hash(remote, batch, reasons, done);
-      if (isRefused(result, batch)) {
+      if (this.#isRefused(result, batch)) {
         refusals.push(`${remote}: ${explain(result)}`);
         continue;
       }
@@ -102,14 +112,6 @@ export class RcloneProbe implements Probe {
       },
     );
   }
-}
-
-/** Whether the service refused the key, and not some files. */
-function isRefused(result: RcloneResult, left: ReadonlyMap<string, unknown>): boolean {
-  const pattern = /\b401\b|unauthorized|bad_auth_token|didn't find section in config file/i;
-  return (
-    result.exitCode !== 0 && left.size > 0 && result.errors.some((error) => pattern.test(error))
-  );
 }
 
 function explain(result: RcloneResult): string {

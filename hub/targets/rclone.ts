@@ -5,6 +5,7 @@ import { messageOf } from "../errors.ts";
 import { parsePath, pathOf, type RepositoryFile } from "../repository/layout.ts";
 import { openIfPresent, RottenFileError, verifyFile } from "../repository/verified-read.ts";
 import { KeyWatch } from "./key-watch.ts";
+import type { RcloneService } from "./rclone-services.ts";
 import { runRclone, type RcloneOptions, type RcloneResult } from "./rclone-process.ts";
 import {
   emptyInventory,
@@ -34,6 +35,9 @@ type Handlers = Parameters<typeof runRclone>[2];
 /** How an rclone target is reached. */
 export interface RcloneTargetOptions extends RcloneOptions {
   readonly name: string;
+  readonly service: RcloneService;
+  /** How many bytes all repositories may hold together, where there is a limit. */
+  readonly maxBytes?: number | undefined;
   /** Where the hosts' repositories are below a remote. */
   readonly path: string;
   /** The generation of the current remote's key. */
@@ -53,18 +57,21 @@ export interface RcloneTargetOptions extends RcloneOptions {
  */
 export class RcloneTarget implements Target {
   readonly name: string;
-  readonly maxBytes = undefined;
+  readonly maxBytes: number | undefined;
   readonly groupBytes = BATCH_BYTES;
-  // At B2 a new version hides the old one, which the lifecycle keeps for a time. A file whose size
-  // is wrong for its name is of use to nobody, the hub's is proven by its hash: it is sent.
-  readonly replaces = true;
+  readonly replaces: boolean;
+  readonly hide?: NonNullable<Target["hide"]>;
   readonly #options: RcloneTargetOptions;
   #accepted: AcceptedCredential | undefined;
   #others = new Map<string, number>();
 
   constructor(options: RcloneTargetOptions) {
     this.name = options.name;
+    this.maxBytes = options.maxBytes;
+    this.replaces = options.service.replaces;
     this.#options = options;
+    const { hide } = options.service;
+    if (hide !== undefined) this.hide = async (files) => await this.#hide(files, hide);
   }
 
   async inventory(hosts: readonly string[]): Promise<Map<string, Inventory | Error>> {
@@ -77,7 +84,9 @@ export class RcloneTarget implements Target {
       "--low-level-retries",
       "2",
     ];
-    const format = ["--format", "sph", "--separator", ";", "--hash", "SHA1"];
+    const { hash } = this.#options.service;
+    const format = ["--format", hash === undefined ? "sp" : "sph", "--separator", ";"];
+    if (hash !== undefined) format.push("--hash", hash);
     for (let attempt = 1; ; attempt += 1) {
       let found = new Map<string, Inventory>();
       const result = await this.#run(
@@ -111,16 +120,16 @@ export class RcloneTarget implements Target {
     await sending;
   }
 
-  async hide(
+  async #hide(
     files: readonly RepositoryFile[],
+    how: readonly string[],
   ): Promise<{ hidden: ReadonlySet<RepositoryFile>; reason: string | undefined }> {
     const waiting = new Map(files.map((file) => [remotePathOf(file), file]));
     const hidden = new Set<RepositoryFile>();
     // A list of no names would be one more thing to trust rclone with.
     if (waiting.size === 0) return { hidden, reason: undefined };
-    // One listing of all, instead of a call a name. To hide is what rclone's deletion is at B2
-    // unless its configuration says otherwise, which it is not asked; the key could not do more.
-    const lists = ["--files-from-raw", "-", "--fast-list", "--b2-hard-delete=false"];
+    // One listing of all, instead of a call a name.
+    const lists = ["--files-from-raw", "-", "--fast-list", ...how];
     const options = ["--checkers", "16", "--retries", "1", "--log-level", "INFO"];
     try {
       const result = await this.#run(
@@ -222,7 +231,7 @@ export class RcloneTarget implements Target {
     for (const { age, remote } of remotes) {
       const operand = `${remote}:${this.#options.path}`;
       const result = await this.#watched(remote, [...options, ...operands(operand)], handlers());
-      if (result !== "refused" && !isUnauthorized(result)) {
+      if (result !== "refused" && !this.#isRefused(result)) {
         // A run that failed otherwise, such as for want of a network, proves no key.
         if ([0, DIRECTORY_NOT_FOUND].includes(result.exitCode)) {
           const generation = this.#options.generation + GENERATION_OFFSETS[age];
@@ -265,16 +274,21 @@ export class RcloneTarget implements Target {
     }
   }
 
+  #isRefused({ exitCode, errors }: RcloneResult): boolean {
+    return exitCode !== 0 && errors.some((error) => this.#options.service.refused.test(error));
+  }
+
   #pathOf(file: RepositoryFile): string {
     return join(this.#options.repositories, file.host, pathOf(file.kind, file.name));
   }
 }
 
-/** Adds a line of the listing, `size;path;sha1`. */
+/** Adds a line of the listing, `size;path` or `size;path;sha1`. */
 function addLine(found: Map<string, Inventory>, others: Map<string, number>, line: string): void {
   const first = line.indexOf(";");
-  const last = line.lastIndexOf(";");
-  if (first === last) return;
+  const second = line.lastIndexOf(";");
+  if (first === -1) return;
+  const last = second === first ? line.length : second;
   const size = Number(line.slice(0, first));
   const path = line.slice(first + 1, last);
   const slash = path.indexOf("/");
@@ -327,11 +341,6 @@ function* batches(files: Iterable<RepositoryFile>): Generator<RepositoryFile[]> 
 
 function remotePathOf(file: RepositoryFile): string {
   return `${file.host}/${pathOf(file.kind, file.name)}`;
-}
-
-function isUnauthorized(result: RcloneResult): boolean {
-  const pattern = /\b401\b|unauthorized|bad_auth_token|expired_auth_token/i;
-  return result.exitCode !== 0 && result.errors.some((error) => pattern.test(error));
 }
 
 function explain(result: RcloneResult): string {

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { Manifest, TargetManifest } from "../../config/manifest.ts";
+import { isThroughRclone, type Manifest, type TargetManifest } from "../../config/manifest.ts";
 import { messageOf } from "../errors.ts";
 import { counted } from "../format.ts";
 import { openLedger } from "../ledger.ts";
@@ -100,7 +100,7 @@ function foreignKeys(directory: string, listing: LocalListing): string[] {
 
 /** Where the repositories are for rclone; undefined for a rest-server. */
 function placeOf(target: TargetManifest | undefined): string | undefined {
-  return target?.type === "b2" ? `${target.remote}:${target.path}` : undefined;
+  return isThroughRclone(target) ? `${target.remote}:${target.path}` : undefined;
 }
 
 /** What was found is told also where it cannot be remembered. */

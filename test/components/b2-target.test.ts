@@ -22,6 +22,7 @@ function newTarget(
       type: "b2",
       bucket: "family-fort-backups",
       keepHiddenDays: 30,
+      protect: true,
       generation,
       revoked: 0,
       ...(endpoint !== undefined && { endpoint }),

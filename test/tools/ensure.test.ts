@@ -3,7 +3,7 @@ import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { DiskFullError, MissingProgramsError } from "../../tools/errors.ts";
 import { binDirectory, locateProgram, type Program } from "../../tools/index.ts";
-import type { Catalogue, Release } from "../../tools/programs.ts";
+import type { Catalogue, Release } from "../../tools/spec.ts";
 import { Maker, script, sha256Of, SPEC, World } from "./world.ts";
 
 let world: World;

@@ -3,6 +3,7 @@ import { execa } from "execa";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { buildGoModule, digestOfModule } from "../../tools/go-module.ts";
 import { PROGRAMS } from "../../tools/programs.ts";
+import type { GoBuild } from "../../tools/spec.ts";
 import { World } from "./world.ts";
 
 let world: World;
@@ -14,21 +15,25 @@ afterEach(() => world.remove());
 
 const MAIN = 'package main\n\nvar Version = "none"\n\nfunc main() { println(Version) }\n';
 
-async function build(ldflags = "", searchPath = process.env.PATH ?? ""): Promise<string> {
+async function build(
+  settings: Partial<GoBuild> = {},
+  searchPath = process.env.PATH ?? "",
+): Promise<string> {
   const output = path.join(world.folder, "tool");
   const options = { modules: world.modules, path: searchPath };
-  await buildGoModule({ ...World.go, ldflags }, output, options);
+  await buildGoModule({ ...World.go, ...settings }, output, options);
   return output;
 }
 
 describe("a Go module", () => {
   test("is built without paths of this machine, with the settings it asks for", async () => {
     await world.write("modules/tiny/main.go", MAIN);
-    const file = await build("-X main.Version=v1.2.3");
+    const file = await build({ ldflags: "-X main.Version=v1.2.3", tags: ["small"] });
     expect((await execa(file, { all: true })).all).toBe("v1.2.3");
     const { stdout } = await execa("go", ["version", "-m", file]);
     expect(stdout).toContain("-trimpath=true");
     expect(stdout).toContain("CGO_ENABLED=0");
+    expect(stdout).toContain("-tags=small");
   });
 
   test("is built with what go.sum pins, or not at all", async () => {
@@ -49,7 +54,7 @@ describe("a Go module", () => {
       "bin/go",
       '#!/bin/sh\necho "go: go.mod requires go >= 1.21 (running go 1.13; GOTOOLCHAIN=local)" >&2\nexit 1\n',
     );
-    await expect(build("", world.path)).rejects.toThrow(
+    await expect(build({}, world.path)).rejects.toThrow(
       /^the Go on PATH is older than the 1\.21 that is needed: .*running go 1\.13/,
     );
   });
@@ -63,6 +68,7 @@ describe("a Go module", () => {
     const second = await digest();
     expect(second).not.toBe(first);
     expect(await digest({ ...World.go, ldflags: "-X a=b" })).not.toBe(second);
+    expect(await digest({ ...World.go, tags: ["small"] })).not.toBe(second);
     await world.write("modules/tiny/sub/main.go", MAIN);
     expect(await digest()).toBe(second);
     expect(await digest({ ...World.go, package: "./sub" })).not.toBe(

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
@@ -5,7 +6,7 @@ import fc from "fast-check";
 import { zipSync } from "fflate";
 import { create } from "tar";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { PROGRAMS, type Release } from "../../tools/programs.ts";
+import { PROGRAMS } from "../../tools/programs.ts";
 import {
   checksumOf,
   ChecksumError,
@@ -13,6 +14,7 @@ import {
   installRelease,
   ReleaseError,
 } from "../../tools/release.ts";
+import type { Release } from "../../tools/spec.ts";
 import { Maker, sha256Of } from "./world.ts";
 
 const LINUX = { os: "linux", arch: "amd64" } as const;
@@ -82,10 +84,19 @@ describe("a release", () => {
     await expect(stat(path.join(folder, "tool"))).rejects.toThrow("ENOENT");
   });
 
+  test("may be published with a SHA-512, which is compared all the same", async () => {
+    const sha512Of = (text: string) => createHash("sha512").update(text).digest("hex");
+    maker.publish("asset", "good", sha512Of("good"));
+    expect(await install(releaseOf("binary"))).toBe("good");
+    maker.publish("asset", "bad", sha512Of("good"));
+    await expect(install(releaseOf("binary"))).rejects.toThrow(/has SHA-512 /);
+    expect(await readFile(path.join(folder, "tool"), "utf8")).toBe("good");
+  });
+
   test("without a published checksum is not used", async () => {
     maker.publish("other", "x");
     maker.files.set("asset", Buffer.from("x"));
-    await expect(install(releaseOf("binary"))).rejects.toThrow("has no SHA-256 of asset");
+    await expect(install(releaseOf("binary"))).rejects.toThrow("has no checksum of asset");
     expect(maker.asked).toEqual(["SHA256SUMS"]);
   });
 
@@ -120,7 +131,7 @@ describe("a release", () => {
 });
 
 describe("a file of checksums", () => {
-  const hex = fc.stringMatching(/^[0-9a-f]{64}$/);
+  const hex = fc.stringMatching(/^([0-9a-f]{64}){1,2}$/);
   const name = fc.stringMatching(/^[A-Za-z0-9._-]{1,30}$/);
 
   test("gives the checksum of exactly the file that is meant", () => {

@@ -13,7 +13,7 @@ import {
   type World as RealWorld,
 } from "../../tools/index.ts";
 import type { PackageManager } from "../../tools/packages.ts";
-import type { Catalogue, ProgramSpec, SystemPackage } from "../../tools/programs.ts";
+import type { Catalogue, ProgramSpec, SystemPackage } from "../../tools/spec.ts";
 
 /** A program that tells its version. */
 export function script(version: string): string {
