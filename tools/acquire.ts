@@ -6,7 +6,7 @@ import pLimit from "p-limit";
 import type { EntryRecord } from "./cache.ts";
 import { DiskFullError, isDiskFull } from "./errors.ts";
 import { buildGoModule, digestOfModule } from "./go-module.ts";
-import type { ProgramSpec } from "./programs.ts";
+import type { ProgramSpec } from "./spec.ts";
 import { installRelease } from "./release.ts";
 import type { Surroundings } from "./surroundings.ts";
 

@@ -1,6 +1,6 @@
 /** What goes wrong while programs are had, in words for the user. */
 import { installCommand } from "./packages.ts";
-import type { Catalogue, ProgramName } from "./programs.ts";
+import type { Catalogue, ProgramName } from "./spec.ts";
 
 /** One program that could not be had, with what every place said. */
 export interface MissingProgram {

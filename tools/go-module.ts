@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { readFile, readdir } from "node:fs/promises";
 import path from "node:path";
 import { execa } from "execa";
-import type { GoBuild } from "./programs.ts";
+import type { GoBuild } from "./spec.ts";
 
 /** A program could not be built. The message says why in a line or a few. */
 export class GoBuildError extends Error {
@@ -87,6 +87,7 @@ export async function buildGoModule(
       "-mod=readonly",
       "-trimpath",
       "-buildvcs=false",
+      ...(build.tags === undefined ? [] : ["-tags", build.tags.join(",")]),
       "-ldflags",
       `-s -w ${build.ldflags}`.trim(),
       "-o",

@@ -11,7 +11,8 @@ import type { MadeFrom } from "./cache.ts";
 import { MissingProgramsError, type MissingProgram } from "./errors.ts";
 import { searchPath, type Search } from "./lookup.ts";
 import { cacheDirectory, isExecutable } from "./platform.ts";
-import { PROGRAMS, type Catalogue, type ProgramName, type ProgramSpec } from "./programs.ts";
+import { PROGRAMS } from "./programs.ts";
+import type { Catalogue, ProgramName, ProgramSpec } from "./spec.ts";
 import {
   surroundingsOf,
   type EnsureOptions,
@@ -24,7 +25,8 @@ export { commandPluginOnPath, ensureCommandPlugin } from "./plugins.ts";
 export { MissingProgramsError } from "./errors.ts";
 export { cacheDirectory } from "./platform.ts";
 export type { EnsureOptions, ProgressEvent, World } from "./surroundings.ts";
-export { PROGRAM_NAMES, type ProgramName } from "./programs.ts";
+export { PROGRAM_NAMES } from "./programs.ts";
+export type { ProgramName } from "./spec.ts";
 
 /** A program that is ready to run. */
 export interface Program {

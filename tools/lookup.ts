@@ -6,7 +6,7 @@ import path from "node:path";
 import { execa } from "execa";
 import semver from "semver";
 import { isExecutable, needsDynamicLinker } from "./platform.ts";
-import type { Probe, ProgramName, ProgramSpec } from "./programs.ts";
+import type { Probe, ProgramName, ProgramSpec } from "./spec.ts";
 
 /** A program found on the machine. */
 export interface Found {

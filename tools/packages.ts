@@ -4,7 +4,7 @@ import { copyFile, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { execa } from "execa";
-import type { SystemPackage } from "./programs.ts";
+import type { SystemPackage } from "./spec.ts";
 
 /** Packages could not be had. The message says why. */
 export class PackageError extends Error {

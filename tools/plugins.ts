@@ -6,7 +6,7 @@ import path from "node:path";
 import { z } from "zod";
 import { acquire, entryKey } from "./acquire.ts";
 import { findResourcePlugin } from "./lookup.ts";
-import type { Release } from "./programs.ts";
+import type { Release } from "./spec.ts";
 import { surroundingsOf, type EnsureOptions, type World } from "./surroundings.ts";
 
 const EXECUTABLE = "pulumi-resource-command";

@@ -10,7 +10,7 @@ import { Parser } from "tar";
 import unbzip2 from "unbzip2-stream";
 import { EnvHttpProxyAgent, fetch } from "undici";
 import type { Platform } from "./platform.ts";
-import type { Release } from "./programs.ts";
+import type { Release } from "./spec.ts";
 
 /** A release could not be had. */
 export class ReleaseError extends Error {
@@ -110,13 +110,14 @@ export async function installRelease(
   const checksums = await downloader.get(release.base + release.checksums, signal);
   const wanted = checksumOf(checksums.toString("utf8"), asset);
   if (wanted === undefined) {
-    throw new ReleaseError(`${release.base}${release.checksums} has no SHA-256 of ${asset}`);
+    throw new ReleaseError(`${release.base}${release.checksums} has no checksum of ${asset}`);
   }
   const body = await downloader.get(url, signal);
-  const got = createHash("sha256").update(body).digest("hex");
+  const algorithm = wanted.length === 64 ? "SHA-256" : "SHA-512";
+  const got = createHash(algorithm.replace("-", "")).update(body).digest("hex");
   if (got !== wanted) {
     throw new ChecksumError(
-      `${url} has SHA-256 ${got}, published is ${wanted}: it is not used. ` +
+      `${url} has ${algorithm} ${got}, published is ${wanted}: it is not used. ` +
         "A proxy that changes files, or something worse, stands between this machine and the maker.",
     );
   }
@@ -130,13 +131,14 @@ export async function installRelease(
 }
 
 /**
- * Finds a file's checksum in the output of `sha256sum`, which may be wrapped in a PGP signature.
+ * Finds a file's checksum in the output of `sha256sum` or `sha512sum`, which may be wrapped in a
+ * PGP signature.
  *
- * @returns The SHA-256 in lower-case hex, or undefined.
+ * @returns The SHA-256 or SHA-512 in lower-case hex, or undefined.
  */
 export function checksumOf(checksums: string, asset: string): string | undefined {
   for (const line of checksums.split(/\r?\n/)) {
-    const match = /^([0-9a-f]{64}) [ *](?:\.\/)?(.+)$/i.exec(line);
+    const match = /^((?:[0-9a-f]{64}){1,2}) [ *](?:\.\/)?(.+)$/i.exec(line);
     if (match?.[2] === asset) return match[1]?.toLowerCase();
   }
   return undefined;

@@ -3,7 +3,7 @@ import path from "node:path";
 import { ProgramCache } from "./cache.ts";
 import { Apt, type PackageManager } from "./packages.ts";
 import { cacheDirectory, currentPlatform, type Platform } from "./platform.ts";
-import type { Catalogue, ProgramName } from "./programs.ts";
+import type { Catalogue, ProgramName } from "./spec.ts";
 import { Downloader } from "./release.ts";
 
 /** What is being done for a program, to be shown to the user. */
