@@ -16,6 +16,30 @@ import { freePort, removeContainers, World } from "../../sandbox/world.ts";
 /** Settings below `config:`, by key and then by name. */
 export type Settings = Record<string, Record<string, Record<string, unknown>>>;
 
+/** The machines that stand before the stack has its settings. */
+export interface Machines {
+  readonly world: World;
+  readonly emulator: B2Emulator;
+  readonly engine: Engine;
+  readonly peer: Peer;
+  readonly programs: Programs;
+  readonly hosts: readonly Host[];
+}
+
+/** What a cluster has beside the targets `cloud` and `peer`. */
+export interface MoreTargets {
+  /** Settings of targets by name; one of a name that is there already takes its place. */
+  readonly targets?: Record<string, Record<string, unknown>>;
+  /** The names of targets that the stack does not have. */
+  readonly without?: readonly ("cloud" | "peer")[];
+  /** Config values that are secret, by key: `fort-offsite:targetSecrets` as JSON. */
+  readonly secrets?: Readonly<Record<string, string>>;
+  /** Added to the environment of the stack's commands. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Programs of plugins, by the names that they have in Pulumi's plugin folder. */
+  readonly plugins?: Readonly<Record<string, string>>;
+}
+
 /** Stands until {@link Cluster.end}. Nothing is deployed by itself. */
 export interface Cluster {
   readonly world: World;
@@ -50,8 +74,13 @@ export interface Cluster {
  * `peer`.
  *
  * @param names - the hosts; ursula, the hub, must be among them. All seven when left out.
+ * @param more - starts what other targets need, and says what they are. What it starts ends with the
+ * world's cleanup.
  */
-export async function startCluster(names?: readonly string[]): Promise<Cluster> {
+export async function startCluster(
+  names?: readonly string[],
+  more: (machines: Machines) => Promise<MoreTargets> | MoreTargets = () => ({}),
+): Promise<Cluster> {
   const world = new World();
   const programs = await Programs.ensure(AbortSignal.timeout(600_000), () => undefined);
   const emulator = await startB2Emulator({ dataDirectory: world.folder("b2") });
@@ -69,6 +98,11 @@ export async function startCluster(names?: readonly string[]): Promise<Cluster> 
   const settings = (await stackConfig({
     ...{ world, hosts, peer, emulator, hubPort, image, bundle },
   })) as Settings;
+  const extra = await more({ world, emulator, engine, peer, programs, hosts });
+  const usual = Object.entries(settings["fort-offsite:targets"] ?? {}).filter(
+    ([target]) => !extra.without?.some((each) => each === target),
+  );
+  settings["fort-offsite:targets"] = { ...Object.fromEntries(usual), ...extra.targets };
   const seed = randomBytes(32).toString("hex");
   const stack = new Stack(world, {
     name,
@@ -76,14 +110,16 @@ export async function startCluster(names?: readonly string[]): Promise<Cluster> 
     secrets: {
       "fort-offsite:credentialSeed": seed,
       "fort-offsite:sshPrivateKey": peer.privateKey,
+      ...extra.secrets,
     },
     env: {
       B2_APPLICATION_KEY_ID: emulator.applicationKeyId,
       B2_APPLICATION_KEY: emulator.applicationKey,
       B2_ENDPOINT: emulator.url,
       NODE_OPTIONS: "--import tsx",
+      ...extra.env,
     },
-    plugins: { "resource-command-v1.2.1": programs.commandPlugin },
+    plugins: { "resource-command-v1.2.1": programs.commandPlugin, ...extra.plugins },
   });
   await stack.create();
   const atEngine = { DOCKER_HOST: engine.host, DOCKER_CONFIG: engine.config };
