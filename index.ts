@@ -11,6 +11,7 @@ import { newTarget } from "./components/targets.ts";
 import { InputError } from "./config/problems.ts";
 import { parseStackConfig } from "./config/parse.ts";
 import type { StackRecord } from "./config/record.ts";
+import { farewells } from "./config/removal.ts";
 import type { StackConfig } from "./config/stack.ts";
 import { HashMemory } from "./credentials/htpasswd.ts";
 import { lookAtPeers } from "./peer/look.ts";
@@ -18,6 +19,7 @@ import { lookAtPeers } from "./peer/look.ts";
 const stack = pulumi.getStack();
 const before = await checked(readRecord);
 const config = await checked(() => readConfig(before));
+for (const farewell of farewells(config, before)) void pulumi.log.warn(farewell);
 const hashes = new HashMemory(before?.hashes);
 const context = {
   stack,

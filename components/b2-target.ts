@@ -90,10 +90,7 @@ export class B2Target extends pulumi.ComponentResource implements OffsiteTarget 
     );
     this.record = pulumi
       .all(made.map(({ key }) => key.applicationKeyId))
-      .apply((): TargetRecord => ({
-        ...record,
-        remains: `the bucket "${target.bucket}" at Backblaze B2 stays with all that is in it, and goes on costing; its keys are deleted. Delete it there by hand, or take it back with: pulumi import`,
-      }));
+      .apply((): TargetRecord => record);
     this.registerOutputs({ bucketId: bucket.bucketId });
   }
 

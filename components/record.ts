@@ -1,7 +1,8 @@
 /** The stack's memory between two updates: its own output of the last one. */
 import * as pulumi from "@pulumi/pulumi";
 import { InputError } from "../config/problems.ts";
-import { parseRecord, STACK_RECORD, type StackRecord } from "../config/record.ts";
+import { parseRecord, remembered, STACK_RECORD, type StackRecord } from "../config/record.ts";
+import { dataOf } from "../config/removal.ts";
 import type { StackConfig } from "../config/stack.ts";
 import type { Bundle } from "./bundle.ts";
 import type { OffsiteTarget, TargetContext } from "./target.ts";
@@ -46,7 +47,12 @@ export function newRecord(
     version: 1,
     hosts: { ...before?.hosts, ...standings(config.hosts) },
     targets: { ...before?.targets, ...standings(config.targets) },
-    kept: byTarget,
+    kept: Object.fromEntries(
+      Object.entries(config.targets).flatMap(([name, target]) => {
+        const record = remembered(byTarget, name);
+        return record === undefined ? [] : [[name, { ...record, data: dataOf(target) }] as const];
+      }),
+    ),
     hashes: hashes.used,
     directory: bundle.directory,
     files,

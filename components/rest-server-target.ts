@@ -60,7 +60,6 @@ export class RestServerTarget extends pulumi.ComponentResource implements Offsit
     this.record = stdout.apply((): TargetRecord => ({
       type: "rest-server",
       ...releaseHashes(server),
-      remains: `the server at ${target.ssh.host} is stopped and taken away; the repositories stay in ${target.dataDir}/repositories, without anybody who serves them. Delete them there by hand, or put the target back into the config`,
     }));
 
     this.hubCredentials = pulumi.secret({

@@ -3,6 +3,7 @@ import { crossProblems } from "./cross.ts";
 import { generationProblems } from "./generations.ts";
 import { InputError, problemsOf, type Problem } from "./problems.ts";
 import type { StackRecord } from "./record.ts";
+import { removalProblems } from "./removal.ts";
 import { SECRET_KEYS, stackConfigSchema, type StackConfig } from "./stack.ts";
 
 /** The namespace of the stack's config in `Pulumi.<stack>.yaml`. */
@@ -66,7 +67,10 @@ export function parseStackConfig(raw: RawConfig, stack: string, before?: StackRe
     })),
     ...crossProblems(config, stack).filter(({ path }) => !own.some((each) => covers(each, path))),
   ];
-  if (parsed.success) problems.push(...generationProblems(parsed.data, before));
+  if (parsed.success) {
+    problems.push(...generationProblems(parsed.data, before));
+    problems.push(...removalProblems(parsed.data, before));
+  }
   if (!parsed.success || problems.length > 0) {
     throw new InputError(`Invalid stack config "${stack}"`, problems);
   }

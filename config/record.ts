@@ -28,8 +28,10 @@ const cloudTurns = {
 };
 
 const everyRecord = {
-  /** What stays, and where, when the target is taken out of the config: one sentence. */
-  remains: z.string().optional(),
+  /** Where its data is, for when it leaves the config; `removal.ts` says more. */
+  data: z
+    .object({ protect: z.boolean(), place: z.record(z.string(), z.string()), remains: z.string() })
+    .optional(),
 };
 
 /** What is remembered of a target. */

@@ -373,6 +373,7 @@ export class Scenario {
 
   /** `pulumi destroy` stops the server and leaves the backups. */
   async destroy(): Promise<string> {
+    await this.#stack.unprotect();
     const output = await this.#stack.must(["destroy", "--yes", "--skip-preview"]);
     const left = /The backups are untouched in \S+/.exec(output)?.[0];
     if (left === undefined)

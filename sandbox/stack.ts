@@ -104,6 +104,18 @@ export class Stack {
     writeFileSync(this.configFile, document.toString(), { mode: 0o600 });
   }
 
+  /** Says of every target that it may go, as its owner does before he removes it. */
+  async unprotect(): Promise<void> {
+    const document = parseDocument(readFileSync(this.configFile, "utf8"));
+    const targets = ["config", "fort-offsite:targets"];
+    const { config } = document.toJS() as { config: Record<string, Record<string, unknown>> };
+    for (const name of Object.keys(config["fort-offsite:targets"] ?? {})) {
+      document.setIn([...targets, name, "protect"], false);
+    }
+    writeFileSync(this.configFile, document.toString(), { mode: 0o600 });
+    await this.must(["up", "--yes", "--skip-preview"]);
+  }
+
   /** Runs a command of Pulumi on the stack and gives what it printed, whatever its end. */
   async run(args: readonly string[], input = ""): Promise<PulumiResult> {
     // `pulumi stack` takes no --config-file: it finds the file beside the project's copy.

@@ -21,6 +21,8 @@ export function reveal(value: unknown): { readonly value: unknown; readonly secr
 /** Sets the mocks up and gives the list to which registrations are added. */
 export async function recordRegistrations(): Promise<Registration[]> {
   const registrations: Registration[] = [];
+  // What the test before began must not reach the new mocks.
+  await settle();
   await pulumi.runtime.setMocks(
     {
       newResource: ({ type, name, inputs }) => {

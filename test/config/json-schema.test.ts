@@ -19,6 +19,7 @@ describe("the stack's JSON schema", () => {
       "fort-offsite:prices",
       "fort-offsite:seal",
       "fort-offsite:sshPrivateKey",
+      "fort-offsite:targetSecrets",
       "fort-offsite:targets",
     ]);
     expect(config.required).toContain("fort-offsite:targets");

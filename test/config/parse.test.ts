@@ -81,7 +81,7 @@ describe("a wrong config", () => {
     ["targets.cloud.bucket", "short", "must be a bucket name"],
     ["targets.cloud.keepHiddenDays", 0, "must be at least 1"],
     ["targets.cloud.region", "Europe", "a B2 region"],
-    ["targets.cloud.type", "tape", 'must be "b2" or "rest-server"'],
+    ["targets.cloud.type", "tape", 'must be "b2", "r2", "s3", "rest-server" or "sftp"'],
     ["targets.peer.listen", "0.0.0.0:8000", 'Set targets.peer.expose to "any"'],
     ["targets.peer.listen", "peer.example:8000", "must be an IP address and a port"],
     ["targets.peer.listen", "100.64.0.9:70000", "must be an IP address and a port"],

@@ -375,6 +375,10 @@ describe("the bundle on disk", () => {
   });
 
   it("goes with the stack, while the bucket with the backups stays", async () => {
+    const refused = await stack.run(["destroy", "--yes", "--skip-preview"]);
+    expect(refused.exitCode).not.toBe(0);
+    expect(refused.output).toMatch(/cloud-bucket.* is protected|protected.*cloud-bucket/s);
+    await stack.unprotect();
     await stack.must(["destroy", "--yes", "--skip-preview"]);
     expect([...files().keys()]).toEqual([]);
     expect(emulator.stats().operations.b2_delete_bucket ?? 0).toBe(0);
@@ -404,6 +408,7 @@ describe("official plugins on PATH", () => {
     await stack.must(["up", "--yes", "--skip-preview"]);
     expect(existsSync(command.mark)).toBe(true);
     expect(existsSync(language.mark)).toBe(true);
+    await stack.unprotect();
     await stack.must(["destroy", "--yes", "--skip-preview"]);
   });
 });
