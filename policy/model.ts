@@ -1,6 +1,6 @@
 /** What the rules judge, and what they say. */
 
-/** A resource as the program asks for it. Values that cannot be seen are in {@link isUnseen}. */
+/** A resource as the program asks for it. Values that cannot be seen are told by `isUnseen`. */
 export interface ResourceFacts {
   readonly urn: string;
   /** The type's token: `b2:index/bucket:Bucket`. */
@@ -11,6 +11,8 @@ export interface ResourceFacts {
   readonly protect: boolean;
   /** undefined where the engine does not tell it, as it does not tell it to a policy pack. */
   readonly retainOnDelete: boolean | undefined;
+  /** By input: the URNs of the resources that its value comes from. undefined where not told. */
+  readonly dependencies?: Readonly<Record<string, readonly string[]>> | undefined;
 }
 
 /** Something that a rule found. */
@@ -26,11 +28,37 @@ export interface Finding {
   readonly message: string;
 }
 
-/** One rule. It is pure: the same resources have the same findings, in the same order. */
-export interface Rule {
+/** What a rule says of what it found; its name is added for it. */
+export type Verdict = Omit<Finding, "rule">;
+
+interface RuleWords {
   /** Lower-case words with hyphens. */
   readonly name: string;
-  /** What must be so, in a sentence. */
+  /** What must be so, in a sentence without its full stop. */
   readonly description: string;
-  readonly judge: (resources: readonly ResourceFacts[]) => Finding[];
+}
+
+/** A rule that looks at one resource at a time. An engine asks it before it touches the resource. */
+export interface ResourceRule extends RuleWords {
+  readonly of: "resource";
+  readonly judge: (resource: ResourceFacts) => Verdict[];
+}
+
+/** A rule that looks at all resources together. An engine asks it at the end. */
+export interface StackRule extends RuleWords {
+  readonly of: "stack";
+  readonly judge: (resources: readonly ResourceFacts[]) => Verdict[];
+}
+
+/** One rule. It is pure: the same resources have the same findings, in the same order. */
+export type Rule = ResourceRule | StackRule;
+
+/** An error that a resource is the reason for. */
+export function error(resource: ResourceFacts, subject: string, message: string): Verdict {
+  return { severity: "error", subject, urn: resource.urn, message };
+}
+
+/** A warning that a resource is the reason for. */
+export function warning(resource: ResourceFacts, subject: string, message: string): Verdict {
+  return { severity: "warning", subject, urn: resource.urn, message };
 }

@@ -1,4 +1,5 @@
 /** Reading what Pulumi says of a resource's inputs, parts of which may be hidden or not yet known. */
+import { printable } from "../hub/format.ts";
 
 /** What stands in a preview's JSON for a secret. */
 export const MASKED = "[secret]";
@@ -41,4 +42,24 @@ export function isObject(value: unknown): value is Readonly<Record<string, unkno
 /** The value as a list; undefined where it is none. */
 export function asList(value: unknown): readonly unknown[] | undefined {
   return Array.isArray(value) ? value : undefined;
+}
+
+/** A scalar as text; nothing where it is none. */
+export function asText(value: unknown): string {
+  return ["string", "number", "boolean"].includes(typeof value) ? String(value) : "";
+}
+
+const MOST_SHOWN = 60;
+
+/** A value that is no secret as a message shows it; short, and safe for a terminal. */
+export function shown(value: unknown): string {
+  if (value === undefined || value === null) return "not set";
+  if (value === MASKED || (isObject(value) && Object.hasOwn(value, SIGNATURE))) {
+    return "a secret, which cannot be judged";
+  }
+  if (isUnseen(value)) return "not known before the update";
+  if (Array.isArray(value)) return value.length === 0 ? "an empty list" : "a list";
+  if (isObject(value)) return "an object";
+  const text = printable(JSON.stringify(value));
+  return text.length > MOST_SHOWN ? `${text.slice(0, MOST_SHOWN)}…"` : text;
 }
