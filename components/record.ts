@@ -47,6 +47,7 @@ export function newRecord(
     version: 1,
     hosts: { ...before?.hosts, ...standings(config.hosts) },
     targets: { ...before?.targets, ...standings(config.targets) },
+    guests: { ...before?.guests, ...standings(config.guests) },
     kept: Object.fromEntries(
       Object.entries(config.targets).flatMap(([name, target]) => {
         const record = remembered(byTarget, name);

@@ -4,6 +4,7 @@
  */
 import { isAbsolute } from "node:path";
 import { keyName } from "../credentials/names.ts";
+import { guestProblems } from "./guests.ts";
 import type { Problem } from "./problems.ts";
 import { show } from "./problems.ts";
 import { HOST_NAME_RULE, hostName, parseListen, TARGET_NAME_RULE, targetName } from "./rules.ts";
@@ -181,6 +182,7 @@ function checkRevoked(at: string, all: Fields): Problem[] {
 export function crossProblems(config: Fields, stack: string): Problem[] {
   const hosts = fields(config.hosts);
   const targets = fields(config.targets);
+  const guests = fields(config.guests);
   return [
     ...checkNames(hosts, targets),
     ...checkPresence(config),
@@ -191,6 +193,8 @@ export function crossProblems(config: Fields, stack: string): Problem[] {
     ...checkKeyNames(stack, hosts, targets),
     ...checkRevoked("hosts", hosts),
     ...checkRevoked("targets", targets),
+    ...guestProblems({ guests, hosts, hub: fields(config.hub) }),
+    ...checkRevoked("guests", guests),
     ...checkSeal(config),
   ];
 }

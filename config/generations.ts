@@ -33,7 +33,7 @@ export function stepOf(before: Standing | undefined, now: Standing): Step {
 }
 
 function wrongStep(
-  at: "hosts" | "targets",
+  at: "hosts" | "targets" | "guests",
   name: string,
   before: Standing,
   now: Standing,
@@ -59,14 +59,14 @@ function wrongStep(
 
 /** Finds the generations of a config that cannot follow what the last update left. */
 export function generationProblems(
-  config: Pick<StackConfig, "hosts" | "targets">,
+  config: Pick<StackConfig, "hosts" | "targets"> & Partial<Pick<StackConfig, "guests">>,
   before: StackRecord | undefined,
 ): Problem[] {
   if (before === undefined) return [];
-  const rotated = { hosts: [] as string[], targets: [] as string[] };
-  const problems = (["hosts", "targets"] as const).flatMap((at) =>
-    Object.entries<Standing>(config[at]).flatMap(([name, now]) => {
-      const was = remembered(before[at], name);
+  const rotated = { hosts: [] as string[], targets: [] as string[], guests: [] as string[] };
+  const problems = (["hosts", "targets", "guests"] as const).flatMap((at) =>
+    Object.entries<Standing>(config[at] ?? {}).flatMap(([name, now]) => {
+      const was = remembered(before[at] ?? {}, name);
       const step = stepOf(was, now);
       if (step === "rotation") rotated[at].push(name);
       return step === "wrong" && was !== undefined ? [wrongStep(at, name, was, now)] : [];

@@ -51,7 +51,16 @@ export const r2ManifestSchema = z
 
 /** A bucket at any S3. */
 export const s3ManifestSchema = z
-  .object({ type: z.literal("s3"), ...throughRclone, bucket, endpoint })
+  .object({
+    type: z.literal("s3"),
+    ...throughRclone,
+    bucket,
+    endpoint,
+    protection: z
+      .enum(["none", "versions", "lock"])
+      .default("none")
+      .describe("What the bucket is said to keep from a thief with the hub's key."),
+  })
   .describe("A target reached through rclone, in a bucket that somebody else made.");
 
 /** A directory on a peer, reached by SFTP. */
@@ -82,6 +91,13 @@ export const targetManifestSchema = z.discriminatedUnion("type", [
   sftpManifestSchema,
 ]);
 
+/** A guest of the hub. */
+export const guestManifestSchema = z.object({
+  maxSizeGiB: z.number().describe("What it may keep at the hub, in GiB."),
+  repository: z.string().describe("restic's repository URL of the guest, without credentials."),
+  environment: z.string().describe("The guest's sealed env file, relative to this file."),
+});
+
 /** `offsite.json`. It holds no secret and no generation: a rotation leaves it as it is. */
 export const manifestSchema = z
   .object({
@@ -92,6 +108,10 @@ export const manifestSchema = z
       host: z.string().describe("The hub's host name."),
       url: z.string().describe("Where hosts reach the hub's rest-server, ending in a slash."),
       repositories: z.string().describe("The hub's directory of repositories, one per host."),
+      guestRepositories: z
+        .string()
+        .optional()
+        .describe("The hub's directory of the guests' repositories, where there are guests."),
     }),
     hosts: z.record(
       z.string(),
@@ -102,6 +122,10 @@ export const manifestSchema = z
         environment: z.string().describe("The host's sealed env file, relative to this file."),
       }),
     ),
+    guests: z
+      .record(z.string(), guestManifestSchema)
+      .optional()
+      .describe("Machines of others with a server of their own at the hub; left out without any."),
     targets: z.record(z.string(), targetManifestSchema),
   })
   .describe("The public manifest of a fort-offsite bundle.");
@@ -157,6 +181,7 @@ export const hubCredentialsSchema = z.object({
 });
 
 export type Manifest = z.infer<typeof manifestSchema>;
+export type GuestManifest = z.infer<typeof guestManifestSchema>;
 export type TargetManifest = z.infer<typeof targetManifestSchema>;
 export type RcloneManifest = Extract<TargetManifest, { remote: string }>;
 export type PasswordTrio = z.infer<typeof passwordTrioSchema>;

@@ -54,6 +54,7 @@ const recordSchema = z.object({
   /** Of all hosts and targets that there ever were: one that comes back does not start again. */
   hosts: generations,
   targets: generations,
+  guests: generations.optional(),
   /** By target, as its type needs it. */
   kept: z.record(z.string(), targetRecord),
   /** bcrypt's hashes of the passwords in force, by their salt. */

@@ -31,6 +31,16 @@ export const hostName = checked(
     /^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$/.test(value) && !RESERVED_HOST_NAMES.has(value),
 );
 
+/** What {@link guestName} asks for. */
+export const GUEST_NAME_RULE =
+  "a guest's name of up to 24 lower-case letters, digits and inner hyphens, and none of the names that no host can have (config, data, index, keys, locks, snapshots, offsite-canary)";
+
+/** A guest's name: as a host's, and short enough to be a part of a system user's name. */
+export const guestName = checked(
+  GUEST_NAME_RULE,
+  (value) => value.length <= 24 && hostName.safeParse(value).success,
+);
+
 /** What {@link targetName} asks for. */
 export const TARGET_NAME_RULE =
   "a target name of up to 20 lower-case letters and digits that starts with a letter, and not that of the hub itself (hub): it becomes an rclone remote and a part of environment variables";

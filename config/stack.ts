@@ -1,5 +1,6 @@
 /** The schema of a stack's config, `fort-offsite:*` in `Pulumi.<stack>.yaml`. */
 import { z } from "zod";
+import { guestSchema, guestsAtHub } from "./guests.ts";
 import { pricesSchema } from "./prices.ts";
 import * as rules from "./rules.ts";
 import { b2TargetSchema } from "./targets/b2.ts";
@@ -53,6 +54,7 @@ export const hubSchema = z.strictObject({
   url: rules.baseUrl.describe("Where the hosts reach the hub's rest-server."),
   repositories: rules.absoluteDirectory.describe("The hub's directory of repositories."),
   key: rules.sealKey.optional().describe("The hub's public key, when it is not among the hosts."),
+  ...guestsAtHub,
 });
 
 /** Everything below `fort-offsite:`. */
@@ -68,6 +70,10 @@ export const stackConfigSchema = z.strictObject({
     .describe(
       "What a target needs that cannot be derived, such as the keys of an s3 target. Set each with: pulumi config set --secret --path 'fort-offsite:targetSecrets.<target>.sync.secretAccessKey'",
     ),
+  guests: z
+    .record(z.string(), guestSchema)
+    .default({})
+    .describe("Machines of others that keep their own backups at the hub (docs/guests.md)."),
   seal: sealSchema,
   prices: pricesSchema
     .optional()
@@ -86,6 +92,7 @@ export const SECRET_KEYS = ["credentialSeed", "sshPrivateKey", "targetSecrets"] 
 export type StackConfig = z.infer<typeof stackConfigSchema>;
 export type HostConfig = z.infer<typeof hostSchema>;
 export type TargetConfig = z.infer<typeof targetSchema>;
+export type { GuestConfig } from "./guests.ts";
 export type { B2TargetConfig } from "./targets/b2.ts";
 export type { R2TargetConfig } from "./targets/r2.ts";
 export type { RestServerTargetConfig } from "./targets/rest-server.ts";

@@ -11,7 +11,8 @@ import type { PasswordTrio } from "../config/manifest.ts";
 /** Whom a password is for and where it is accepted. */
 export type PasswordOwner =
   | { readonly at: "hub"; readonly host: string }
-  | { readonly at: "target"; readonly target: string; readonly host: string };
+  | { readonly at: "target"; readonly target: string; readonly host: string }
+  | { readonly at: "guest"; readonly guest: string };
 
 /** Bytes of a password before encoding: 256 bits. */
 const PASSWORD_BYTES = 32;
@@ -31,8 +32,9 @@ export function deriveBytes(
   length: number,
 ): Buffer {
   const target = owner.at === "target" ? owner.target : "";
+  const name = owner.at === "guest" ? owner.guest : owner.host;
   // No name can hold a NUL, so that no two owners share an info.
-  const info = ["fort-offsite/1", use, owner.at, target, owner.host, String(generation)].join("\0");
+  const info = ["fort-offsite/1", use, owner.at, target, name, String(generation)].join("\0");
   return Buffer.from(hkdfSync("sha256", Buffer.from(seed, "hex"), "", info, length));
 }
 

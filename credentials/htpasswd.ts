@@ -16,6 +16,11 @@ export interface HtpasswdUser {
   readonly generation: number;
 }
 
+/** A guest's user at its own server: each generation is a user, so that several are accepted. */
+export function guestUser(guest: string, generation: number): string {
+  return `${guest}-g${generation}`;
+}
+
 /**
  * bcrypt's hashes of passwords, each reckoned once in a stack's life: a thousand hosts' take seconds
  * at every preview, and all but one are those of the last time.
@@ -62,7 +67,11 @@ export function htpasswdFile(
   memory = new HashMemory(),
 ): string {
   return users
-    .map((user) => `${user.owner.host}:${memory.hash(seed, user)}\n`)
+    .map((user) => `${userName(user)}:${memory.hash(seed, user)}\n`)
     .sort()
     .join("");
+}
+
+function userName({ owner, generation }: HtpasswdUser): string {
+  return owner.at === "guest" ? guestUser(owner.guest, generation) : owner.host;
 }

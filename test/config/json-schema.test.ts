@@ -13,6 +13,7 @@ describe("the stack's JSON schema", () => {
   it("describes every setting under its namespace", () => {
     expect(Object.keys(config.properties).sort()).toEqual([
       "fort-offsite:credentialSeed",
+      "fort-offsite:guests",
       "fort-offsite:hosts",
       "fort-offsite:hub",
       "fort-offsite:lookForDrift",
