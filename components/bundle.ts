@@ -40,6 +40,7 @@ export class Bundle extends pulumi.ComponentResource {
     const files = [
       manifestFile(args),
       ...hubFiles(args),
+      ...args.targets.flatMap((target) => targetFiles(args, target)),
       ...Object.keys(args.hosts).map((host) => hostFile(args, host)),
     ];
     const all = [...files, ...rulesFile(seal, files)];
@@ -145,6 +146,15 @@ function hubFiles(args: BundleArgs): BundleFile[] {
       readers,
     },
   ];
+}
+
+/** What a target adds. What is for the operators alone is left out where there are none. */
+function targetFiles(args: BundleArgs, { bundleFiles = [] }: OffsiteTarget): BundleFile[] {
+  const { format, operators } = args.seal;
+  const keys = { everybody: "everybody", hub: [hubKey(args)], operators: [] } as const;
+  return bundleFiles
+    .filter(({ readers }) => readers !== "operators" || format === "plain" || operators.length > 0)
+    .map(({ path, content, readers }) => ({ path, content, readers: keys[readers] }));
 }
 
 function hostFile(args: BundleArgs, host: string): BundleFile {

@@ -26,6 +26,15 @@ export interface TargetContext {
   readonly looks?: ReadonlyMap<string, Look>;
 }
 
+/** A file that a target adds to the bundle. */
+export interface TargetFile {
+  /** Where it belongs in the bundle, without the suffix that its seal adds. */
+  readonly path: string;
+  readonly content: pulumi.Input<string>;
+  /** Who can read it beside the operators. */
+  readonly readers: "everybody" | "hub" | "operators";
+}
+
 /** One offsite place, as the bundle sees it. */
 export interface OffsiteTarget {
   readonly targetName: string;
@@ -35,6 +44,8 @@ export interface OffsiteTarget {
   readonly hubCredentials: pulumi.Output<HubCredentials["targets"][string]>;
   /** The rclone remotes through which the hub reaches it. Secret. */
   readonly rcloneRemotes: pulumi.Output<RcloneRemote[]>;
+  /** What it adds to the bundle. */
+  readonly bundleFiles?: readonly TargetFile[];
   /** What the next update has to know of it; known once this one has done its work there. */
   readonly record: pulumi.Output<TargetRecord>;
   /** What a host needs to restore from it, as lines of its env file. Secret. */
