@@ -11,6 +11,7 @@ import { newTarget } from "./components/targets.ts";
 import { InputError } from "./config/problems.ts";
 import { parseStackConfig } from "./config/parse.ts";
 import type { StackRecord } from "./config/record.ts";
+import { guestFarewells } from "./config/guests.ts";
 import { farewells } from "./config/removal.ts";
 import type { StackConfig } from "./config/stack.ts";
 import { HashMemory } from "./credentials/htpasswd.ts";
@@ -19,7 +20,9 @@ import { lookAtPeers } from "./peer/look.ts";
 const stack = pulumi.getStack();
 const before = await checked(readRecord);
 const config = await checked(() => readConfig(before));
-for (const farewell of farewells(config, before)) void pulumi.log.warn(farewell);
+for (const farewell of [...farewells(config, before), ...guestFarewells(config, before)]) {
+  void pulumi.log.warn(farewell);
+}
 const hashes = new HashMemory(before?.hashes);
 const context = {
   stack,
@@ -32,13 +35,14 @@ const context = {
   looks: await lookAtPeers(stack, config, before, hashes),
 };
 
-const targets = Object.entries(config.targets).map(([name, target]) =>
-  newTarget(name, target, context),
+const targets = await Promise.all(
+  Object.entries(config.targets).map(([name, target]) => newTarget(name, target, context)),
 );
 
 const bundle = new Bundle("bundle", {
   ...context,
   hub: config.hub,
+  guests: config.guests,
   seal: config.seal,
   targets,
   lookForDrift: config.lookForDrift,

@@ -2,14 +2,15 @@ import * as b2 from "@pulumi/b2";
 import * as pulumi from "@pulumi/pulumi";
 import { UNFINISHED_DAYS } from "../config/lifecycle.ts";
 import type { HubCredentials, TargetManifest } from "../config/manifest.ts";
-import { remembered, type TargetRecord } from "../config/record.ts";
+import type { TargetRecord } from "../config/record.ts";
 import type { B2TargetConfig } from "../config/stack.ts";
 import { B2_CAPABILITIES } from "../credentials/b2-capabilities.ts";
-import { b2Keys, type B2Key, type B2KeyOptions } from "../credentials/b2-keys.ts";
+import { b2Keys, type B2Key } from "../credentials/b2-keys.ts";
 import { jointGeneration } from "../credentials/derive.ts";
 import type { EnvLine } from "../credentials/env-file.ts";
 import { keyName } from "../credentials/names.ts";
 import type { RcloneRemote } from "../credentials/rclone-conf.ts";
+import { cloudTurns } from "./cloud-turns.ts";
 import { plainError } from "./errors.ts";
 import {
   forEachHost,
@@ -61,7 +62,7 @@ export class B2Target extends pulumi.ComponentResource implements OffsiteTarget 
     this.#target = target;
 
     const bucket = this.#newBucket(name, target);
-    const { keys, record } = b2Keys({ target, hosts: args.hosts, ...recordOf(name, args) });
+    const { keys, record } = b2Keys({ target, hosts: args.hosts, ...cloudTurns(name, "b2", args) });
     const made = keys.map((key) => ({ ...key, key: this.#newKey(name, args, bucket, key) }));
     const keyOf = (
       purpose: B2Key["purpose"],
@@ -194,19 +195,4 @@ export class B2Target extends pulumi.ComponentResource implements OffsiteTarget 
       );
     });
   }
-}
-
-/** What the last update left of a target. */
-function recordOf(
-  name: string,
-  { before }: TargetContext,
-): Pick<B2KeyOptions, "before" | "revokedBefore"> {
-  const kept = before && remembered(before.kept, name);
-  const standing = before && remembered(before.targets, name);
-  if (before === undefined || standing === undefined || kept?.type !== "b2") return {};
-  const hosts = Object.entries(before.hosts).map(([host, { revoked }]) => [host, revoked] as const);
-  return {
-    before: kept,
-    revokedBefore: { target: standing.revoked, hosts: Object.fromEntries(hosts) },
-  };
 }

@@ -3,7 +3,8 @@
  * was given, whatever its state, so that they report beside what the schema finds.
  */
 import { isAbsolute } from "node:path";
-import { keyName } from "../credentials/names.ts";
+import { cloudProblems } from "./cross-clouds.ts";
+import { tunnelProblems } from "./cross-tunnels.ts";
 import { guestProblems } from "./guests.ts";
 import type { Problem } from "./problems.ts";
 import { show } from "./problems.ts";
@@ -20,9 +21,6 @@ function fields(value: unknown): Fields {
 function text(value: unknown): string | undefined {
   return typeof value === "string" ? value : undefined;
 }
-
-/** B2's limit on a key's name, in characters. */
-const KEY_NAME_LIMIT = 100;
 
 function checkNames(hosts: Fields, targets: Fields): Problem[] {
   const wrong = (at: string, rule: string) => (name: string) => ({
@@ -103,11 +101,6 @@ function checkNested(targets: Fields): Problem[] {
 /** Values that two targets must not share, with the reason. */
 const UNIQUE = [
   {
-    of: (target: Fields) => [target.bucket],
-    at: "bucket",
-    why: "one bucket cannot be two targets",
-  },
-  {
     of: (target: Fields) => [fields(target.ssh).host, target.listen],
     at: "listen",
     why: "one address cannot serve two targets",
@@ -132,17 +125,6 @@ function checkUnique(targets: Fields): Problem[] {
       const message = `got ${show(target[at])}, which targets.${other} has too: ${why}`;
       return [{ path: ["targets", name, at], message }];
     });
-  });
-}
-
-function checkKeyNames(stack: string, hosts: Fields, targets: Fields): Problem[] {
-  const longest = Object.keys(hosts).reduce((a, b) => (b.length > a.length ? b : a), "");
-  return Object.entries(targets).flatMap(([name, target]) => {
-    if (fields(target).type !== "b2") return [];
-    const key = keyName({ stack, target: name, purpose: "restore", host: longest }, 1_000_000);
-    if (key.length <= KEY_NAME_LIMIT) return [];
-    const message = `leads to B2 key names such as ${show(key)}, longer than the ${KEY_NAME_LIMIT} characters that B2 allows. Choose shorter names for stack, target or hosts`;
-    return [{ path: ["targets", name], message }];
   });
 }
 
@@ -190,7 +172,8 @@ export function crossProblems(config: Fields, stack: string): Problem[] {
     ...Object.entries(targets).flatMap(([name, target]) => checkListen(name, fields(target))),
     ...checkUnique(targets),
     ...checkNested(targets),
-    ...checkKeyNames(stack, hosts, targets),
+    ...tunnelProblems(targets, fields(config.targetSecrets)),
+    ...cloudProblems(stack, hosts, targets, fields(config.targetSecrets)),
     ...checkRevoked("hosts", hosts),
     ...checkRevoked("targets", targets),
     ...guestProblems({ guests, hosts, hub: fields(config.hub) }),

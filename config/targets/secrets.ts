@@ -12,9 +12,24 @@ export const s3KeySchema = z.strictObject({
     .describe("The access key's ID."),
   secretAccessKey: z
     .string()
-    .regex(/^[\x21-\x7e]{1,256}$/, { error: "a secret access key" })
+    .regex(/^[A-Za-z0-9_./:@%+=,[\]-]{1,256}$/, {
+      error:
+        "a secret access key of letters, digits and _./:@%+=,[]-, which need no quoting in an environment file",
+    })
     .describe("The secret access key."),
 });
+
+/** What lets a machine into a tailnet: Tailscale's two kinds of key, and Headscale's. */
+const tailscaleAuthKeySchema = z
+  .string()
+  .regex(
+    /^(?:tskey-auth-[\w-]{8,200}|tskey-client-[\w-]{8,200}(?:\?[\w=&.:/-]{1,200})?|hskey-auth-[\w-]{8,200}|[0-9a-f]{40,64})$/,
+    {
+      error:
+        'an auth key: "tskey-auth-…" or "tskey-client-…" of Tailscale, "hskey-auth-…" or 48 hex digits of Headscale',
+    },
+  )
+  .describe("rest-server with tunnel tailscale: with which the peer joins the tailnet.");
 
 /** The secrets of one target. */
 export const targetSecretsSchema = z.strictObject({
@@ -23,7 +38,13 @@ export const targetSecretsSchema = z.strictObject({
     .optional()
     .describe("s3: with which the hub will write after the next rotation."),
   restore: s3KeySchema.optional().describe("s3: with which hub and hosts read."),
+  tailscaleAuthKey: tailscaleAuthKeySchema.optional(),
 });
 
 export type S3Key = z.infer<typeof s3KeySchema>;
 export type TargetSecrets = z.infer<typeof targetSecretsSchema>;
+
+/** The key that is next; one that is in force already is none. */
+export function nextKey({ sync, syncNext }: TargetSecrets): S3Key | undefined {
+  return syncNext?.accessKeyId === sync?.accessKeyId ? undefined : syncNext;
+}

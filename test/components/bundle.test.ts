@@ -26,8 +26,8 @@ describe("a bundle", () => {
       seed: config.credentialSeed,
       hashes: new HashMemory(),
     };
-    const targets = Object.entries(config.targets).map(([name, target]) =>
-      newTarget(name, target, context),
+    const targets = await Promise.all(
+      Object.entries(config.targets).map(([name, target]) => newTarget(name, target, context)),
     );
     const bundle = new Bundle("bundle", {
       ...context,
