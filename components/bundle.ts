@@ -1,14 +1,16 @@
 import * as pulumi from "@pulumi/pulumi";
 import { MANIFEST_VERSION, type HubCredentials, type Manifest } from "../config/manifest.ts";
-import type { HubConfig, SealConfig } from "../config/stack.ts";
+import type { GuestConfig, HubConfig, SealConfig } from "../config/stack.ts";
 import { deriveTrio } from "../credentials/derive.ts";
 import { envFile, type EnvLine } from "../credentials/env-file.ts";
 import { htpasswdFile } from "../credentials/htpasswd.ts";
 import { rcloneConf } from "../credentials/rclone-conf.ts";
 import { agenixRules, sopsRules } from "../credentials/recipients.ts";
 import { filesChangedByHand } from "./bundle-drift.ts";
+import { guestFiles, guestManifests } from "./guests.ts";
 import {
   bundleDirectory,
+  formatOf,
   newSealedFile,
   recipientsOf,
   sealedPath,
@@ -19,6 +21,7 @@ import { hostOf, withSlash, type OffsiteTarget, type TargetContext } from "./tar
 /** The settings of a {@link Bundle}. */
 export interface BundleArgs extends TargetContext {
   readonly hub: HubConfig;
+  readonly guests?: Readonly<Record<string, GuestConfig>>;
   readonly seal: SealConfig;
   readonly targets: readonly OffsiteTarget[];
   /** Whether to look for files that were changed by hand. */
@@ -42,6 +45,7 @@ export class Bundle extends pulumi.ComponentResource {
       ...hubFiles(args),
       ...args.targets.flatMap((target) => targetFiles(args, target)),
       ...Object.keys(args.hosts).map((host) => hostFile(args, host)),
+      ...guestFiles(args, hubKey(args)),
     ];
     const all = [...files, ...rulesFile(seal, files)];
     this.directory = bundleDirectory(seal);
@@ -90,6 +94,7 @@ function hubRepository({ hub }: BundleArgs, host: string): string {
 
 function manifestFile(args: BundleArgs): BundleFile {
   const { hub, hosts, seal, stack, targets } = args;
+  const guests = guestManifests(args);
   const targetManifests = pulumi.all(
     Object.fromEntries(targets.map(({ targetName, manifest }) => [targetName, manifest])),
   );
@@ -97,7 +102,10 @@ function manifestFile(args: BundleArgs): BundleFile {
     const manifest: Manifest = {
       version: MANIFEST_VERSION,
       stack,
-      hub: { host: hub.host, url: withSlash(hub.url), repositories: hub.repositories },
+      hub: {
+        ...{ host: hub.host, url: withSlash(hub.url), repositories: hub.repositories },
+        ...(guests !== undefined && { guestRepositories: hub.guestRepositories }),
+      },
       hosts: Object.fromEntries(
         Object.entries(hosts).map(([host, { sizeGiB }]) => [
           host,
@@ -109,6 +117,7 @@ function manifestFile(args: BundleArgs): BundleFile {
           },
         ]),
       ),
+      ...(guests !== undefined && { guests }),
       targets: byName,
     };
     return json(manifest);
@@ -181,6 +190,8 @@ function hostFile(args: BundleArgs, host: string): BundleFile {
 function rulesFile(seal: SealConfig, files: readonly BundleFile[]): BundleFile[] {
   const sealed = files
     .filter(({ readers }) => readers !== "everybody")
+    // The tool's rules are for files of its own.
+    .filter((file) => formatOf(seal, file) === seal.format)
     .map((file) => ({ path: sealedPath(seal, file), recipients: recipientsOf(seal, file) }));
   switch (seal.format) {
     case "age":

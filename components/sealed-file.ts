@@ -12,6 +12,8 @@ export interface BundleFile {
   readonly content: pulumi.Input<string>;
   /** The public keys of the machines that read it, or everybody. */
   readonly readers: readonly string[] | "everybody";
+  /** How it is sealed where that is not the bundle's way, which those have who run the cluster. */
+  readonly format?: "age";
 }
 
 const SUFFIX = { age: ".age", sops: ".sops", plain: "" } as const;
@@ -22,19 +24,28 @@ export function bundleDirectory(seal: SealConfig): string {
 }
 
 /** The path of a file in the bundle as its seal names it. */
-export function sealedPath({ format }: SealConfig, { path, readers }: BundleFile): string {
-  return readers === "everybody" ? path : path + SUFFIX[format];
+export function sealedPath(seal: SealConfig, file: BundleFile): string {
+  return file.readers === "everybody" ? file.path : file.path + SUFFIX[formatOf(seal, file)];
+}
+
+/** How a file is sealed. A bundle in clear text has no file that is. */
+export function formatOf(
+  seal: Pick<SealConfig, "format">,
+  file: Pick<BundleFile, "format">,
+): SealConfig["format"] {
+  return seal.format === "plain" ? "plain" : (file.format ?? seal.format);
 }
 
 /**
  * The keys that a file is encrypted to: its readers' and the operators', without comments, each
  * once, in an order that does not depend on the config's.
  */
-export function recipientsOf({ format, operators }: SealConfig, { readers }: BundleFile): string[] {
+export function recipientsOf(seal: SealConfig, file: BundleFile): string[] {
+  const { readers } = file;
   if (readers === "everybody") return [];
-  const bare = [...readers, ...operators].map((key) => key.split(" ").slice(0, 2).join(" "));
+  const bare = [...readers, ...seal.operators].map((key) => key.split(" ").slice(0, 2).join(" "));
   // sops-nix opens its files with the age key that it makes of the machine's SSH key.
-  const keys = format === "sops" ? bare.map(sshToAge) : bare;
+  const keys = formatOf(seal, file) === "sops" ? bare.map(sshToAge) : bare;
   return [...new Set(keys)].sort();
 }
 
@@ -65,7 +76,7 @@ export function newSealedFile(
       environment: {
         DIRECTORY: directory,
         FILE: place,
-        FORMAT: isPublic ? "public" : seal.format,
+        FORMAT: isPublic ? "public" : formatOf(seal, file),
         RECIPIENTS: recipientsOf(seal, file).join("\n"),
         // Anything that was not there before is a reason to write the file again.
         ...(isWrittenAgain && { REPAIR: new Date().toISOString() }),

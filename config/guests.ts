@@ -1,6 +1,8 @@
 /** `fort-offsite:guests`: machines of others that keep their backups at the hub. */
 import { z } from "zod";
 import type { Problem } from "./problems.ts";
+import type { StackRecord } from "./record.ts";
+import type { StackConfig } from "./stack.ts";
 import { show } from "./problems.ts";
 import * as rules from "./rules.ts";
 import { generation, revoked, sizeGiB } from "./targets/common.ts";
@@ -95,4 +97,20 @@ export function guestBase(
   guest: Pick<GuestConfig, "url">,
 ): string {
   return (guest.url ?? guestsUrl ?? "").replace(/\/*$/, "/");
+}
+
+/** What happens to the data of guests that the last update had and the config has no more. */
+export function guestFarewells(
+  { guests, hub }: Pick<StackConfig, "guests" | "hub">,
+  before: StackRecord | undefined,
+): string[] {
+  const had = Object.keys(before?.guests ?? {}).filter((name) =>
+    Object.keys(before?.files ?? {}).some((path) => path.startsWith(`guests/${name}.env`)),
+  );
+  return had
+    .filter((name) => !Object.hasOwn(guests, name))
+    .map(
+      (name) =>
+        `the guest ${name} is no longer in the config: once ${hub.host} is deployed nobody serves it, and its repository stays in ${hub.guestRepositories}/${name}. Delete it there by hand, or put the guest back into the config: it finds it again`,
+    );
 }
