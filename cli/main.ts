@@ -23,6 +23,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   doctor: async () => (await import("./commands/doctor.ts")).doctorCommand(),
   prune: async () => (await import("./commands/prune.ts")).pruneCommand(),
   cost: async () => (await import("./commands/cost.ts")).costCommand(),
+  report: async () => (await import("./commands/report.ts")).reportCommand(),
   bundle: async () => (await import("./commands/bundle.ts")).bundleCommand(),
   recover: async () => (await import("./commands/recover.ts")).recoverCommand(),
 };

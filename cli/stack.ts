@@ -162,6 +162,25 @@ export class OperatorStack {
   }
 
   /**
+   * Runs a command of Pulumi and gives all that it printed, however it ended.
+   *
+   * @throws UsageError where there is no Pulumi.
+   */
+  async attempt(
+    args: readonly string[],
+  ): Promise<{ stdout: string; stderr: string; exitCode: number }> {
+    await this.askPassphrase();
+    const { stdout, stderr, exitCode, code } = await execa("pulumi", this.#arguments(args), {
+      ...this.#options(args),
+      stdin: "ignore",
+      reject: false,
+    });
+    if (interruption.aborted) throw interruption.reason;
+    if (code === "ENOENT") throw new UsageError(PULUMI_MISSING);
+    return { stdout, stderr, exitCode: exitCode ?? 1 };
+  }
+
+  /**
    * Runs a command of Pulumi whose output the operator sees as it comes. An interruption reaches it
    * as Ctrl-C does, and it ends what it has begun.
    *

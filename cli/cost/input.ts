@@ -40,7 +40,20 @@ export async function readCostSettings(file: string, stack: string): Promise<Cos
     ]);
   }
   const found = fileSchema.safeParse(document.toJS());
-  const config = found.success ? found.data.config : {};
+  return costSettingsOf(found.success ? found.data.config : {}, title);
+}
+
+/**
+ * Takes what a cost depends on out of a stack's settings.
+ *
+ * @param config - all settings by key, with their namespaces.
+ * @param title - what is wrong as a whole, where something is.
+ * @throws InputError with all that is wrong in the settings that matter here.
+ */
+export function costSettingsOf(
+  config: Readonly<Record<string, unknown>>,
+  title: string,
+): CostSettings {
   const names = Object.keys(settingsSchema.shape);
   const given = Object.fromEntries(
     names

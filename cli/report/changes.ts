@@ -22,11 +22,11 @@ export interface Change {
 }
 
 const STACK = "pulumi:pulumi:Stack";
-const COMPONENT = /^fort-offsite:index:/;
+const COMPONENT = "fort-offsite:index:";
 
 /** Whether a change is of one of our components: a name for others, and nothing by itself. */
 export function isComponent({ type }: Pick<Change, "type">): boolean {
-  return COMPONENT.test(type);
+  return type.startsWith(COMPONENT);
 }
 
 /** Every change, in the order of the preview. The stack itself and providers are none. */
@@ -76,7 +76,7 @@ function operationOf(ops: ReadonlySet<string>): Operation | undefined {
 
 /** A parent that has a name among ours. */
 function ownerOf(parent: string | undefined): string | undefined {
-  return parent !== undefined && COMPONENT.test(lastType(parent)) ? parent : undefined;
+  return parent !== undefined && lastType(parent).startsWith(COMPONENT) ? parent : undefined;
 }
 
 function lastType(urn: string): string {

@@ -4,7 +4,7 @@
  */
 import { printable } from "../../hub/format.ts";
 
-type Part = string | { readonly name: string };
+type Part = string | { readonly name: string } | { readonly text: string };
 
 /** A sentence: our own words, and names that others chose. */
 export type Phrase = readonly Part[];
@@ -29,21 +29,42 @@ const NAMES = 8;
 export function names(all: readonly string[]): Phrase {
   const shown = all.length > NAMES + 1 ? all.slice(0, NAMES) : all;
   const more = all.length - shown.length;
-  return shown.flatMap((name, at): Part[] => {
-    const isLast = at === shown.length - 1 && more === 0;
-    const before = at === 0 ? "" : isLast ? " and " : ", ";
-    return [before, { name }];
-  }).concat(more > 0 ? [` and ${more} more`] : []);
+  return shown
+    .flatMap((name, at): Part[] => {
+      const isLast = at === shown.length - 1 && more === 0;
+      const before = at === 0 ? "" : isLast ? " and " : ", ";
+      return [before, { name }];
+    })
+    .concat(more > 0 ? [` and ${more} more`] : []);
+}
+
+/** Sentences that somebody else wrote, as an engine's message. */
+export function words(text: string): Phrase {
+  return [{ text }];
 }
 
 /** For programs and terminals. */
 export function plain(phrase: Phrase): string {
-  return phrase.map((part) => (typeof part === "string" ? part : printable(part.name))).join("");
+  return phrase
+    .map((part) => {
+      if (typeof part === "string") return part;
+      return "name" in part ? printable(part.name) : oneLine(part.text);
+    })
+    .join("");
 }
 
 /** For a Markdown comment at GitHub or Forgejo. */
 export function markdown(phrase: Phrase): string {
-  return phrase.map((part) => (typeof part === "string" ? part : codeSpan(part.name))).join("");
+  return phrase
+    .map((part) => {
+      if (typeof part === "string") return part;
+      return "name" in part ? codeSpan(part.name) : escaped(part.text);
+    })
+    .join("");
+}
+
+function oneLine(text: string): string {
+  return printable(text.replaceAll(/\s+/g, " ").trim());
 }
 
 const LONGEST_NAME = 80;
@@ -60,7 +81,7 @@ export function codeSpan(name: string): string {
 
 /** Text that others wrote, on one line, as text: no Markdown, no HTML, no mention. */
 export function escaped(text: string): string {
-  return printable(text.replaceAll(/\s+/g, " ").trim())
+  return oneLine(text)
     .replaceAll(/[\\`*_[\]|~#]/g, "\\$&")
     .replaceAll("&", "&amp;")
     .replaceAll("<", "&lt;")

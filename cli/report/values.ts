@@ -72,7 +72,9 @@ export function differences(before: unknown, after: unknown, path = ""): Differe
 
 /** What is below a value; undefined for a leaf. */
 function branches(value: unknown): Fields | undefined {
-  if (Array.isArray(value)) return value.length === 0 ? undefined : { ...(value as unknown[]) };
+  if (Array.isArray(value)) {
+    return value.length === 0 ? undefined : Object.fromEntries(value.entries());
+  }
   if (!isFields(value) || Object.hasOwn(value, SIGNATURE)) return undefined;
   return Object.keys(value).length === 0 ? undefined : value;
 }

@@ -31,7 +31,8 @@ export function isKey({ type }: Pick<Change, "type">): boolean {
 
 /** What a key is for; undefined where its name tells nothing that is known here. */
 export function keyNameOf({ name, owner }: Pick<Change, "name" | "owner">): KeyName | undefined {
-  const own = owner !== undefined && name.startsWith(`${owner}-`) ? name.slice(owner.length + 1) : name;
+  const own =
+    owner !== undefined && name.startsWith(`${owner}-`) ? name.slice(owner.length + 1) : name;
   const [, rest = own, count] = /^(.*)-g(\d+)$/.exec(own) ?? [];
   const generation = count === undefined ? {} : { generation: Number(count) };
   const [, purpose] = /^(?:hub-)?(sync|restore|monitor)$/.exec(rest) ?? [];
@@ -113,7 +114,10 @@ const SERVERS: Readonly<Record<string, string>> = {
 };
 
 /** Whether it is what holds a target's data on a peer. */
-export function isPeerServer({ type, ownerType = "" }: Pick<Change, "type" | "ownerType">): boolean {
+export function isPeerServer({
+  type,
+  ownerType = "",
+}: Pick<Change, "type" | "ownerType">): boolean {
   return type === "command:remote:Command" && Object.hasOwn(SERVERS, ownerType);
 }
 
