@@ -1,5 +1,6 @@
 /** From the JSON of a preview to the resources that there will be. */
 import { z } from "zod";
+import { InputError } from "../config/problems.ts";
 import type { ResourceFacts } from "./model.ts";
 
 const stateSchema = z.object({
@@ -8,12 +9,14 @@ const stateSchema = z.object({
   inputs: z.record(z.string(), z.unknown()).default({}),
   protect: z.boolean().default(false),
   retainOnDelete: z.boolean().default(false),
+  propertyDependencies: z.record(z.string(), z.array(z.string()).nullable()).nullish(),
 });
 
 const previewSchema = z.object({
   steps: z
     .array(z.object({ op: z.string(), urn: z.string(), newState: stateSchema.nullish() }))
     .nullish(),
+  changeSummary: z.record(z.string(), z.number()).nullish(),
 });
 
 /** The steps after which the resource is no longer there. */
@@ -23,18 +26,49 @@ const GONE: ReadonlySet<string> = new Set(["delete", "delete-replaced", "discard
  * The resources that a stack will have after what `pulumi preview --json --show-sames` tells of.
  *
  * @param preview - the parsed JSON.
- * @throws ZodError where it is no preview.
+ * @throws InputError where it is no preview, or one without the resources that stay as they are:
+ * what is not there cannot be judged.
  */
 export function resourcesOf(preview: unknown): ResourceFacts[] {
-  const steps = previewSchema.parse(preview).steps ?? [];
+  const parsed = previewSchema.safeParse(preview);
+  if (!parsed.success) {
+    throw new InputError("The preview cannot be read", [
+      { path: [], message: "is no output of `pulumi preview --json --show-sames`" },
+    ]);
+  }
+  const steps = parsed.data.steps ?? [];
+  requireSames(steps, parsed.data.changeSummary?.same ?? 0);
   const after = new Map<string, ResourceFacts>();
   for (const { op, urn, newState } of steps) {
     // A replacement has several steps of one URN: one that makes the new one is enough.
     if (GONE.has(op) || newState === null || newState === undefined) continue;
     const { type, inputs, protect, retainOnDelete } = newState;
-    after.set(urn, { urn, type, name: nameOf(urn), inputs, protect, retainOnDelete });
+    const dependencies = dependenciesOf(newState.propertyDependencies);
+    after.set(urn, {
+      ...{ urn, type, name: nameOf(urn), inputs, protect, retainOnDelete },
+      dependencies,
+    });
   }
   return [...after.values()];
+}
+
+function dependenciesOf(
+  given: z.infer<typeof stateSchema>["propertyDependencies"],
+): ResourceFacts["dependencies"] {
+  if (given === null || given === undefined) return undefined;
+  return Object.fromEntries(Object.entries(given).map(([input, urns]) => [input, urns ?? []]));
+}
+
+/** Pulumi leaves out what stays the same, but for the stack itself, and counts it all the same. */
+function requireSames(steps: readonly { readonly op: string }[], count: number): void {
+  const shown = steps.filter(({ op }) => op === "same").length;
+  if (shown >= count) return;
+  throw new InputError("The preview is not whole", [
+    {
+      path: ["steps"],
+      message: `has ${shown} of ${count} resources that stay as they are, and the policies judge them all. Make it with: pulumi preview --json --show-sames`,
+    },
+  ]);
 }
 
 /** The last part of a URN. It may itself have two colons in it. */
