@@ -1,9 +1,10 @@
 import { mkdir, rm, symlink } from "node:fs/promises";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { findResourcePlugin, probeVersion, searchPath } from "../../tools/lookup.ts";
+import { findResourcePlugin, judge, probeVersion, searchPath } from "../../tools/lookup.ts";
 import { needsDynamicLinker } from "../../tools/platform.ts";
-import { ensurePrograms } from "../../tools/index.ts";
+import { ensurePrograms, locateProgram, PROGRAM_NAMES } from "../../tools/index.ts";
+import { PROGRAMS } from "../../tools/programs.ts";
 import { script, SPEC, World } from "./world.ts";
 
 let world: World;
@@ -59,6 +60,26 @@ describe("PATH", () => {
   test("gives no version of a program that does not run", async () => {
     const file = await world.program("bin/broken", "#!/no/such/interpreter\n");
     expect(await probeVersion(file, { args: [], pattern: /(.+)/ })).toBeUndefined();
+  });
+});
+
+describe("what is built or downloaded", () => {
+  test("tells the pinned version, and is static where it must be", async () => {
+    const wrong: string[] = [];
+    const asked: string[] = [];
+    for (const name of PROGRAM_NAMES) {
+      const spec = PROGRAMS[name];
+      if (spec.go === undefined || spec.probe === undefined) continue;
+      const program = await locateProgram(name, { path: "" });
+      // One that PATH has is not in our cache.
+      if (program?.origin !== "cache") continue;
+      asked.push(name);
+      const verdict = await judge(program.path, spec);
+      if (typeof verdict === "string") wrong.push(verdict);
+      else if (verdict.version !== spec.version) wrong.push(`${name} tells ${verdict.version}`);
+    }
+    expect(wrong).toEqual([]);
+    expect(asked).not.toEqual([]);
   });
 });
 

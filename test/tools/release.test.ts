@@ -193,6 +193,20 @@ describe("the list", () => {
       ],
       restic: expect.arrayContaining(["restic_0.18.1_linux_amd64.bz2"]) as string[],
       sops: expect.arrayContaining(["sops-v3.13.3.linux.amd64"]) as string[],
+      versitygw: [
+        "versitygw_v1.8.0_Linux_x86_64.tar.gz",
+        "versitygw_v1.8.0_Linux_arm64.tar.gz",
+        "versitygw_v1.8.0_Darwin_x86_64.tar.gz",
+        "versitygw_v1.8.0_Darwin_arm64.tar.gz",
+      ],
+      caddy: [
+        "caddy_2.11.9_linux_amd64.tar.gz",
+        "caddy_2.11.9_linux_arm64.tar.gz",
+        "caddy_2.11.9_mac_amd64.tar.gz",
+        "caddy_2.11.9_mac_arm64.tar.gz",
+      ],
+      headscale: expect.arrayContaining(["headscale_0.29.0_linux_amd64"]) as string[],
+      actionlint: expect.arrayContaining(["actionlint_1.7.12_linux_amd64.tar.gz"]) as string[],
     });
   });
 });

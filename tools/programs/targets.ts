@@ -4,7 +4,7 @@ import { github, type Catalogue, type ProgramSpec } from "../spec.ts";
 
 const VERSITYGW = "1.8.0";
 const CADDY = "2.11.9";
-/** Newer ones need a newer Go than the oldest that all other modules are content with. */
+/** The newest that Go 1.26 builds. */
 const TAILSCALE = "1.102.5";
 const HEADSCALE = "0.29.0";
 const ACTIONLINT = "1.7.12";
@@ -75,8 +75,7 @@ export const TARGETS = {
   headscale: {
     version: HEADSCALE,
     serves: ">=0.26.0 <1",
-    // "dev" where it was not built in its own repository, as ours is.
-    probe: { args: ["version"], pattern: /(?:version |^)v?(\d+\.\d+\.\d+\S*)/m },
+    probe: { args: ["version"], pattern: /^(?:headscale version )?v?(\d+\.\d+\.\d+\S*)/m },
     purpose: "a login server for Tailscale tunnels",
     release: {
       base: github("juanfont/headscale", `v${HEADSCALE}`),
