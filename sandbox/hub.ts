@@ -97,11 +97,13 @@ export class Hub {
   }
 
   /**
-   * Deploys the hub again: its secrets are those of the bundle as it is now, and its server is started
-   * anew, as NixOS does when the sealed htpasswd is another.
+   * Deploys the hub again: manifest and secrets are those of the bundle as it is now, and its server
+   * is started anew, as NixOS does when the sealed htpasswd is another.
    */
   async deploy(): Promise<void> {
-    for (const [name, content] of Object.entries(await unsealAll(this.#options))) {
+    const manifest = readFileSync(join(this.#options.bundle, "offsite.json"), "utf8");
+    const files = { ...(await unsealAll(this.#options)), "offsite.json": manifest };
+    for (const [name, content] of Object.entries(files)) {
       const path = this.#own(this.#options.world.file(`hub/run/${name}.new`, content));
       renameSync(path, path.replace(/\.new$/, ""));
     }
