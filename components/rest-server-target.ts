@@ -4,6 +4,7 @@ import type { Standing } from "../config/generations.ts";
 import type { HubCredentials, TargetManifest } from "../config/manifest.ts";
 import type { TargetRecord } from "../config/record.ts";
 import type { RestServerTargetConfig } from "../config/stack.ts";
+import { serverUrl } from "../config/targets/tunnel.ts";
 import { deriveTrio, jointStanding, type PasswordOwner } from "../credentials/derive.ts";
 import type { EnvLine } from "../credentials/env-file.ts";
 import type { RcloneRemote } from "../credentials/rclone-conf.ts";
@@ -38,7 +39,7 @@ export class RestServerTarget extends pulumi.ComponentResource implements Offsit
 
   constructor(name: string, args: RestServerTargetArgs, opts?: pulumi.ComponentResourceOptions) {
     const { target } = args;
-    const url = withSlash(target.url ?? `http://${target.listen}`);
+    const url = withSlash(serverUrl(target));
     const manifest: TargetManifest = {
       type: "rest-server",
       url,

@@ -6,6 +6,7 @@ import { isAbsolute } from "node:path";
 import { cloudProblems } from "./cross-clouds.ts";
 import { tunnelProblems } from "./cross-tunnels.ts";
 import { guestProblems } from "./guests.ts";
+import { tlsProblems } from "./cross-tls.ts";
 import type { Problem } from "./problems.ts";
 import { show } from "./problems.ts";
 import { HOST_NAME_RULE, hostName, parseListen, TARGET_NAME_RULE, targetName } from "./rules.ts";
@@ -170,6 +171,7 @@ export function crossProblems(config: Fields, stack: string): Problem[] {
     ...checkPresence(config),
     ...checkHub(config),
     ...Object.entries(targets).flatMap(([name, target]) => checkListen(name, fields(target))),
+    ...tlsProblems(targets),
     ...checkUnique(targets),
     ...checkNested(targets),
     ...tunnelProblems(targets, fields(config.targetSecrets)),

@@ -1,6 +1,6 @@
 /** From a stack's settings to the server that shall be on a peer, and the way to that peer. */
-import { parseListen } from "../config/rules.ts";
 import type { HostConfig, RestServerTargetConfig } from "../config/stack.ts";
+import { listenOf } from "../config/targets/tunnel.ts";
 import { jointGeneration } from "../credentials/derive.ts";
 import { htpasswdFile, type HashMemory } from "../credentials/htpasswd.ts";
 import type { PeerServer } from "./script.ts";
@@ -30,8 +30,7 @@ export function projectName(stack: string, target: string): string {
  * @throws RangeError when `listen` is no address and port, which a checked config cannot lead to.
  */
 export function peerServer({ stack, name, target, hosts, seed, hashes }: PeerSettings): PeerServer {
-  const listen = parseListen(target.listen);
-  if (listen === undefined) throw new RangeError(`"${target.listen}" is no address and port`);
+  const listen = listenOf(target);
   const users = Object.entries(hosts).map(([host, { generation }]) => ({
     owner: { at: "target", target: name, host } as const,
     generation: jointGeneration(generation, target.generation),

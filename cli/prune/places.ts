@@ -2,10 +2,10 @@
 import { randomBytes } from "node:crypto";
 import { CANARY } from "../../config/canary.ts";
 import type { PasswordTrio } from "../../config/manifest.ts";
-import { parseListen, type ListenAddress } from "../../config/rules.ts";
+import type { ListenAddress } from "../../config/rules.ts";
 import type { HostConfig, RestServerTargetConfig, StackConfig } from "../../config/stack.ts";
+import { listenOf } from "../../config/targets/tunnel.ts";
 import { deriveTrio, jointStanding } from "../../credentials/derive.ts";
-import { UsageError } from "../../hub/errors.ts";
 import { HttpPool } from "../../hub/targets/http-pool.ts";
 import { RestServerTarget } from "../../hub/targets/rest-server.ts";
 import type { Inventory } from "../../hub/targets/target.ts";
@@ -35,8 +35,7 @@ export function peerServer(
   config: StackConfig,
   hosts: readonly string[],
 ): PeerServer {
-  const listen = parseListen(settings.listen);
-  if (listen === undefined) throw new UsageError(`"${settings.listen}" is no address and port`);
+  const listen = listenOf(settings);
   const trioOf = (host: string, own: HostConfig) =>
     deriveTrio(config.credentialSeed, { at: "target", target, host }, jointStanding(own, settings));
   return {

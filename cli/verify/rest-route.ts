@@ -2,8 +2,8 @@
 import { connect } from "node:net";
 import ipaddr from "ipaddr.js";
 import { withSlash } from "../../components/target.ts";
-import { parseListen } from "../../config/rules.ts";
 import type { RestServerTargetConfig } from "../../config/stack.ts";
+import { listenOf, serverUrl } from "../../config/targets/tunnel.ts";
 import { messageOf } from "../../hub/errors.ts";
 import { discard, RestConnection, type Patience } from "../../hub/targets/rest-client.ts";
 import { StopError } from "../../hub/targets/target.ts";
@@ -38,7 +38,7 @@ const nothing = (): Promise<void> => Promise.resolve();
 
 /** The URL that hub and hosts use. */
 export function urlOf(target: RestServerTargetConfig): URL {
-  return new URL(withSlash(target.url ?? `http://${target.listen}`));
+  return new URL(withSlash(serverUrl(target)));
 }
 
 /**
@@ -59,9 +59,8 @@ export async function routeTo(
   if (!canLogIn && isOwn(hostOf(url))) {
     throw new Skipped(`${url.href} is the peer's own address, and SSH does not get there`);
   }
-  const listen = parseListen(target.listen);
-  if (!canLogIn || listen === undefined)
-    throw new Error(`${url.href} cannot be reached: ${refused}`);
+  if (!canLogIn) throw new Error(`${url.href} cannot be reached: ${refused}`);
+  const listen = listenOf(target);
   const way = await forward(connection, localAddress(listen), listen.port, {
     signal: interruption,
   });
