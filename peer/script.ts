@@ -3,7 +3,8 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import ipaddr from "ipaddr.js";
 import type { ListenAddress } from "../config/rules.ts";
-import { composeFile, localAddress, maxSize, SERVER_UID } from "./compose.ts";
+import { composeFile, composeServices, localAddress, maxSize, SERVER_UID } from "./compose.ts";
+import type { ComposeOptions } from "./compose.ts";
 
 /** A rest-server as it shall be on a peer. */
 export interface PeerServer {
@@ -54,11 +55,15 @@ function ipv6Digits(address: string): string {
 
 /** The compose file of a server. */
 export function composeText(server: PeerServer): string {
-  return composeFile({
+  return composeFile(optionsOf(server));
+}
+
+function optionsOf(server: PeerServer): ComposeOptions {
+  return {
     ...server,
     repositories: `${server.dataDir}/repositories`,
     auth: `${server.dataDir}/server/auth`,
-  });
+  };
 }
 
 /** SHA-256 in hex. */
@@ -79,8 +84,11 @@ export function releaseHashes(server: PeerServer): { compose: string; htpasswd: 
  * process list nor an error message shows.
  */
 export function peerScript(server: PeerServer): string {
+  const services = Object.entries(composeServices(optionsOf(server)));
   return withVariables(INSTALL, {
     ...variablesOf(server),
+    services: services.map(([name]) => name).join(" "),
+    images: [...new Set(services.map(([, { image }]) => image))].join(" "),
     max_size: String(maxSize(server)),
     max_size_kib: String(Math.floor(server.maxSizeGiB * 1024 ** 2)),
     compose_b64: base64(composeText(server)),
@@ -101,7 +109,6 @@ function variablesOf(server: PeerServer): Record<string, string> {
   return {
     project: server.project,
     data_dir: server.dataDir,
-    image: server.image,
     listen_address: server.listen.address,
     listen_ipv6: ipv6Digits(server.listen.address),
     local_address: localAddress(server.listen),
@@ -110,7 +117,8 @@ function variablesOf(server: PeerServer): Record<string, string> {
   };
 }
 
-function withVariables(text: string, variables: Readonly<Record<string, string>>): string {
+/** Puts shell variables in front of a script. */
+export function withVariables(text: string, variables: Readonly<Record<string, string>>): string {
   const assignments = Object.entries(variables).map(([name, value]) => `${name}=${quote(value)}\n`);
   return `${assignments.join("")}${text}`;
 }
