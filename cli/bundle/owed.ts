@@ -10,9 +10,9 @@ import type { StackConfig } from "../../config/stack.ts";
  */
 export function owedUpdates(config: StackConfig, record: StackRecord | undefined): string[] {
   if (record === undefined) return [];
-  const generations = (["hosts", "targets"] as const).flatMap((at) =>
+  const generations = (["hosts", "targets", "guests"] as const).flatMap((at) =>
     Object.entries(config[at]).flatMap(([name, { generation, revoked }]) => {
-      const was = remembered(record[at], name);
+      const was = remembered(record[at] ?? {}, name);
       if (was === undefined) return [`${at}.${name} is in the settings and not deployed`];
       return was.generation === generation && was.revoked === revoked
         ? []

@@ -25,15 +25,18 @@ interface Options extends StackOptions {
 /** `offsite rotate`. */
 export function rotateCommand(): Command {
   return new Command("rotate")
-    .summary("turn over the credentials of a host or a target")
+    .summary("turn over the credentials of a host, a target or a guest")
     .description(
       "Raises generations in the stack's settings, shows the preview, asks, runs the update, and says which " +
         "machines to deploy. Whoever connects holds the next credential already, so that no backup fails " +
         "meanwhile, as long as every machine was deployed since the last rotation. A rotation that was " +
         "interrupted goes on when the command is given again.",
     )
-    .argument("[name...]", "hosts and targets by name (host:NAME or target:NAME where it is both)")
-    .option("--all", "all hosts, and the targets with keys of their own")
+    .argument(
+      "[name...]",
+      "hosts, targets and guests by name (host:NAME, target:NAME or guest:NAME where it is several)",
+    )
+    .option("--all", "all hosts and guests, and the targets with keys of their own")
     .option(
       "--revoke",
       "after a leak: every generation that a thief may hold is refused from now on, and machines must be deployed before their next backup",
@@ -52,7 +55,7 @@ export function rotateCommand(): Command {
 
 async function run(names: readonly string[], options: Options): Promise<void> {
   if (names.length > 0 === (options.all === true)) {
-    throw new UsageError("name hosts or targets, or give --all");
+    throw new UsageError("name hosts, targets or guests, or give --all");
   }
   // Asked before anything is changed.
   if (options.yes !== true && !process.stdin.isTTY) await agree("", false);

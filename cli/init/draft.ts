@@ -10,7 +10,15 @@ export type Draft = Record<string, unknown>;
 export type Path = readonly string[];
 
 /** The sections in the order in which they are asked for and written. */
-export const SECTIONS = ["hub", "hosts", "targets", "seal", "prices", "lookForDrift"] as const;
+export const SECTIONS = [
+  "hub",
+  "hosts",
+  "targets",
+  "guests",
+  "seal",
+  "prices",
+  "lookForDrift",
+] as const;
 
 /** Stands in for the seed, which no draft has. */
 const SOME_SEED = "0123456789abcdef".repeat(4);

@@ -117,7 +117,7 @@ function withFlag({ path, message }: Problem): Problem {
 /** A generation stays what it was where nothing is said: it must never go down. */
 function keepGenerations(settings: Draft, before: Draft): Draft {
   let kept = settings;
-  for (const section of ["hosts", "targets"] as const) {
+  for (const section of ["hosts", "targets", "guests"] as const) {
     const members = settings[section];
     for (const name of isRecord(members) ? Object.keys(members) : []) {
       for (const count of ["generation", "revoked"]) {

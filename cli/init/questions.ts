@@ -14,7 +14,7 @@ export async function askSettings(interview: Interview): Promise<void> {
   await askHubKey(interview);
   await askTargets(interview);
   await askSeal(interview);
-  for (const section of ["prices", "lookForDrift"]) interview.keep([section]);
+  for (const section of ["guests", "prices", "lookForDrift"]) interview.keep([section]);
 }
 
 async function askHub(interview: Interview): Promise<void> {
@@ -27,6 +27,7 @@ async function askHub(interview: Interview): Promise<void> {
   await interview.ask(["hub", "repositories"], "The hub's directory of repositories:", {
     proposal: "/var/lib/restic-repos",
   });
+  interview.keepOthers(["hub"], ["host", "url", "repositories", "key"]);
 }
 
 async function askHosts(interview: Interview): Promise<void> {

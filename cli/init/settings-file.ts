@@ -97,6 +97,8 @@ const COMMENTS: Readonly<Record<string, string>> = {
     " What is backed up: the public key that a host's credentials are sealed to, and about how much\n it holds. `offsite rotate` with its name turns a host's credentials over; with\n `growthGiBPerMonth` `offsite cost` looks ahead.",
   targets:
     " The places elsewhere. `offsite rotate` with its name turns the keys of one over; with `keyDays`\n those of a bucket end by themselves.",
+  guests:
+    " Machines of others that keep their own backups at the hub: docs/guests.md. `key` is their owner's\n public key, to which the file is sealed that restic needs there.",
   seal: " How the bundle's files are encrypted, and where they go. Operators can read all of them.",
   prices: " Prices that go before the table of `offsite cost`.",
   lookForDrift: " Whether previews look at the peers and the bundle for changes made by hand.",

@@ -5,9 +5,14 @@ import type { StackConfig } from "../../config/stack.ts";
 import { UsageError } from "../../hub/errors.ts";
 import type { Edit } from "./settings-edit.ts";
 
-/** A host or a target whose credentials turn over. */
+/** What credentials are for. Guests may be left out where there are none. */
+type Settings = Pick<StackConfig, "hosts" | "targets"> & Partial<Pick<StackConfig, "guests">>;
+
+const KINDS = ["hosts", "targets", "guests"] as const;
+
+/** A host, a target or a guest whose credentials turn over. */
 export interface Turning {
-  readonly at: "hosts" | "targets";
+  readonly at: (typeof KINDS)[number];
   readonly name: string;
   /** What the last update left in force. */
   readonly before: Standing;
@@ -32,7 +37,7 @@ type Named = Pick<Turning, "at" | "name">;
  * generations that nobody asked for here.
  */
 export function planRotation(
-  config: Pick<StackConfig, "hosts" | "targets">,
+  config: Settings,
   record: StackRecord | undefined,
   request: RotationRequest,
 ): Turning[] {
@@ -67,50 +72,49 @@ export function editsOf(turning: readonly Turning[]): Edit[] {
     }));
 }
 
-/** All hosts, and the targets whose keys are not the hosts': a server's passwords turn with those. */
-function everything({ hosts, targets }: Pick<StackConfig, "hosts" | "targets">): Named[] {
+/** All hosts and guests, and the targets whose keys are not the hosts': a server's passwords turn with those. */
+function everything({ hosts, targets, guests = {} }: Settings): Named[] {
   const keyed = Object.keys(targets).filter((name) => targets[name]?.type !== "rest-server");
   return [
     ...Object.keys(hosts).map((name) => ({ at: "hosts" as const, name })),
     ...keyed.map((name) => ({ at: "targets" as const, name })),
+    ...Object.keys(guests).map((name) => ({ at: "guests" as const, name })),
   ];
 }
 
-function named(
-  { hosts, targets }: Pick<StackConfig, "hosts" | "targets">,
-  names: readonly string[],
-): Named[] {
+function named(settings: Settings, names: readonly string[]): Named[] {
   const problems: string[] = [];
   const found = [...new Set(names)].flatMap((given): Named[] => {
-    const [, kind, bare = given] = /^(?:(host|target):)?(.*)$/.exec(given) ?? [];
-    const matches = (["hosts", "targets"] as const)
-      .filter((at) => kind === undefined || at === `${kind}s`)
-      .filter((at) => Object.hasOwn(at === "hosts" ? hosts : targets, bare));
+    const [, kind, bare = given] = /^(?:(host|target|guest):)?(.*)$/.exec(given) ?? [];
+    const matches = KINDS.filter((at) => kind === undefined || at === `${kind}s`).filter((at) =>
+      Object.hasOwn(settings[at] ?? {}, bare),
+    );
     const [at] = matches;
-    if (at === undefined) problems.push(`"${given}" is neither a host nor a target`);
+    if (at === undefined) problems.push(`"${given}" is neither a host nor a target, nor a guest`);
     if (matches.length > 1) {
-      problems.push(`"${given}" is a host and a target: say host:${given} or target:${given}`);
+      const kinds = matches.map((each) => each.slice(0, -1));
+      const ways = kinds.map((each) => `${each}:${given}`).join(" or ");
+      problems.push(`"${given}" is a ${kinds.join(" and a ")}: say ${ways}`);
     }
     return at === undefined ? [] : [{ at, name: bare }];
   });
   if (problems.length > 0) {
-    const hostNames = Object.keys(hosts).join(", ");
-    const targetNames = Object.keys(targets).join(", ");
-    throw new UsageError(
-      `${problems.join("; ")}. There are the hosts ${hostNames} and the targets ${targetNames}`,
+    const there = KINDS.filter((at) => Object.keys(settings[at] ?? {}).length > 0).map(
+      (at) => `the ${at} ${Object.keys(settings[at] ?? {}).join(", ")}`,
     );
+    throw new UsageError(`${problems.join("; ")}. There are ${there.join(" and ")}`);
   }
   return found;
 }
 
 function turn(
   { at, name }: Named,
-  config: Pick<StackConfig, "hosts" | "targets">,
+  config: Settings,
   record: StackRecord,
   revoke: boolean,
 ): Turning {
-  const now = config[at][name];
-  const before = remembered(record[at], name);
+  const now = config[at]?.[name];
+  const before = remembered(record[at] ?? {}, name);
   if (now === undefined || before === undefined) {
     throw new UsageError(`${name} is not deployed yet: there is nothing to rotate. Run: pulumi up`);
   }
@@ -137,15 +141,15 @@ function next({ generation, revoked }: Standing, revoke: boolean): Standing {
  * it; a revocation must not wait for it.
  */
 function others(
-  config: Pick<StackConfig, "hosts" | "targets">,
+  config: Settings,
   record: StackRecord,
   turning: readonly Turning[],
   revoke: boolean,
 ): Turning[] {
-  const waiting = (["hosts", "targets"] as const).flatMap((at) =>
-    Object.entries<Standing>(config[at])
+  const waiting = KINDS.flatMap((at) =>
+    Object.entries<Standing>(config[at] ?? {})
       .filter(([name]) => !turning.some((each) => each.at === at && each.name === name))
-      .filter(([name, now]) => stepOf(remembered(record[at], name), now) !== "none")
+      .filter(([name, now]) => stepOf(remembered(record[at] ?? {}, name), now) !== "none")
       .map(([name]) => turn({ at, name }, config, record, false)),
   );
   if (revoke || waiting.length === 0) return waiting;
@@ -157,14 +161,14 @@ function others(
 
 /** A host's password at a server turns over with the host's generation and with the server's. */
 function refuseTwice(
-  { targets }: Pick<StackConfig, "hosts" | "targets">,
+  { targets }: Settings,
   turning: readonly Turning[],
   { revoke }: RotationRequest,
 ): void {
   const servers = turning
     .filter(({ at, name }) => at === "targets" && targets[name]?.type === "rest-server")
     .map(({ name }) => name);
-  if (revoke || servers.length === 0 || turning.every(({ at }) => at === "targets")) return;
+  if (revoke || servers.length === 0 || !turning.some(({ at }) => at === "hosts")) return;
   throw new UsageError(
     `a host's password at ${servers.join(", ")} turns over with the host already; with both at once it would skip a generation. Leave ${servers.join(", ")} out, or rotate it after every machine was deployed`,
   );

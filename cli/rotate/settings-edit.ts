@@ -12,9 +12,9 @@ import {
 import { NAMESPACE } from "../../config/parse.ts";
 import { UsageError } from "../../hub/errors.ts";
 
-/** Numbers to set for a host or a target. */
+/** Numbers to set for a host, a target or a guest. */
 export interface Edit {
-  readonly at: "hosts" | "targets";
+  readonly at: "hosts" | "targets" | "guests";
   readonly name: string;
   readonly values: Readonly<Record<string, number>>;
 }

@@ -2,7 +2,7 @@
 import type { StackConfig, TargetConfig } from "../../config/stack.ts";
 import { isRevocation, type Turning } from "./plan.ts";
 
-type Config = Pick<StackConfig, "hub" | "hosts" | "targets">;
+type Config = Pick<StackConfig, "hub" | "hosts" | "targets"> & Partial<Pick<StackConfig, "guests">>;
 
 const sentence = (names: readonly string[]) =>
   names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} and ${names.at(-1) ?? ""}`;
@@ -16,7 +16,7 @@ function isHub({ hub }: Config, { at, name }: Turning): boolean {
 function hostsOf({ hosts }: Config, turning: readonly Turning[]): string[] {
   return turning.some(({ at }) => at === "targets")
     ? Object.keys(hosts)
-    : turning.map(({ name }) => name);
+    : turning.filter(({ at }) => at === "hosts").map(({ name }) => name);
 }
 
 /** What is about to happen, a line each. */
@@ -26,7 +26,9 @@ export function announcement(config: Config, turning: readonly Turning[], file: 
     const what =
       at === "hosts"
         ? `the credentials of ${name} at the hub and at ${sentence(Object.keys(config.targets))}`
-        : `all credentials for the target ${name}`;
+        : at === "guests"
+          ? `the credential of the guest ${name} at the hub`
+          : `all credentials for the target ${name}`;
     const revoked = isRevocation(each) ? ", all before it revoked" : "";
     const how = `generation ${before.generation} to ${now.generation}${revoked}`;
     const where = isPending ? `already in ${file}, from a rotation that did not end` : `in ${file}`;
@@ -43,9 +45,10 @@ export function deployments(config: Config, turning: readonly Turning[]): string
     const machines = [hub, ...hosts];
     return [
       `Deploy ${sentence(machines)} with the new bundle, in any order, before the next rotation. No backup fails meanwhile.`,
+      ...guestFiles(turning),
     ];
   }
-  const isHost = revoked.some(({ at }) => at === "hosts");
+  const isHost = revoked.some(({ at }) => at !== "targets");
   const atHub = isHost
     ? `Deploy ${hub} NOW: until then the hub goes on accepting what was revoked`
     : `Deploy ${hub} before its next mirror: what it holds was refused from this moment on`;
@@ -59,7 +62,19 @@ export function deployments(config: Config, turning: readonly Turning[]): string
         : [
             `Deploy ${sentence(hosts)} when it suits you: backups to the hub go on; restoring from ${sentence(revoked.map(({ name }) => name))} needs the new file.`,
           ];
-  return [`${atHub}.`, ...others];
+  return [`${atHub}.`, ...others, ...guestFiles(turning)];
+}
+
+/** What the guests' owners must be given, whom nobody here can deploy. */
+function guestFiles(turning: readonly Turning[]): string[] {
+  return turning
+    .filter(({ at }) => at === "guests")
+    .map((each) => {
+      const file = `Give the owner of ${each.name} the new guests/${each.name}.env of the bundle`;
+      return isRevocation(each)
+        ? `${file}: what that machine has is refused as soon as the hub is deployed.`
+        : `${file}, before the next rotation: what that machine has works until then.`;
+    });
 }
 
 /** What a thief could have done until now with what is revoked, and what remains to be done. */
@@ -68,6 +83,7 @@ export function exposure(config: Config, turning: readonly Turning[], now: Date)
   return revoked.flatMap((each) => {
     const target = each.at === "targets" ? config.targets[each.name] : undefined;
     if (target !== undefined) return exposureOfTarget(each.name, target, now);
+    if (each.at === "guests") return exposureOfGuest(config, each.name);
     return [
       ...exposureOfHost(config, each.name),
       ...(isHub(config, each) ? exposureOfHub(config) : []),
@@ -82,6 +98,16 @@ function exposureOfHost({ hub, targets }: Config, host: string): string[] {
     `  add snapshots and files to ${host}'s repository, and fill the space up: look at \`offsite-hub list ${host}\` before the next prune`,
     `  NOT change or delete a snapshot of before (append-only), and NOT see another host's repository (private)`,
     `restic's own password of ${host} is not changed by this: restic key add, then restic key remove, at the hub.`,
+  ];
+}
+
+function exposureOfGuest({ hub, guests = {} }: Config, guest: string): string[] {
+  const limit = guests[guest]?.maxSizeGiB;
+  return [
+    `With the credential of ${guest} a thief could until now:`,
+    `  read ${guest}'s snapshots at ${hub.host}. They are encrypted; tell the owner, who alone knows restic's password`,
+    `  add files, and fill its ${limit ?? "own"} GiB up`,
+    `  NOT change or delete anything of before (append-only), and NOT see what belongs to hosts and other guests`,
   ];
 }
 

@@ -5,11 +5,11 @@ import { editsOf, planRotation } from "../../cli/rotate/plan.ts";
 import { unproven } from "../../cli/rotate/proof.ts";
 import { editSettings } from "../../cli/rotate/settings-edit.ts";
 import { announcement, deployments, exposure } from "../../cli/rotate/words.ts";
-import { stepOf } from "../../config/generations.ts";
+import { generationProblems, stepOf } from "../../config/generations.ts";
 import type { StackRecord } from "../../config/record.ts";
 import { stackConfigSchema } from "../../config/stack.ts";
 import { UsageError } from "../../hub/errors.ts";
-import { validConfig } from "../config/valid.ts";
+import { AGE_KEY, validConfig } from "../config/valid.ts";
 
 const SETTINGS = `# The family's cluster.
 encryptionsalt: v1:abc
@@ -191,6 +191,62 @@ describe("what is said of a rotation", () => {
   it("warns that a leak of the hub is more than a leak of a host", () => {
     const { config, turning } = plan({ names: ["ursula"], revoke: true });
     expect(exposure(config, turning, new Date(0)).join("\n")).toContain("rotate --all --revoke");
+  });
+});
+
+describe("a guest's rotation", () => {
+  const withGuests = () => {
+    const { config, record } = stack();
+    const guest = { key: AGE_KEY, maxSizeGiB: 100, generation: 1, revoked: 0 };
+    const standing = { generation: 1, revoked: 0 };
+    return {
+      config: { ...config, guests: { laptop: guest, peer: guest } },
+      record: { ...record, guests: { laptop: standing, peer: standing } },
+    };
+  };
+
+  it("is of the guest alone, and asks for its file to be handed over", () => {
+    const { config, record } = withGuests();
+    const turning = planRotation(config, record, ask({ names: ["laptop", "guest:peer"] }));
+    expect(editsOf(turning)).toEqual([
+      { at: "guests", name: "laptop", values: { generation: 2 } },
+      { at: "guests", name: "peer", values: { generation: 2 } },
+    ]);
+    const lines = deployments(config, turning);
+    expect(lines[0]).toMatch(/^Deploy ursula with the new bundle/);
+    expect(lines[1]).toMatch(/owner of laptop the new guests\/laptop\.env .* works until then/);
+  });
+
+  it("refuses at once what a thief holds, and says that hosts are out of his reach", () => {
+    const { config, record } = withGuests();
+    const turning = planRotation(config, record, ask({ names: ["laptop"], revoke: true }));
+    expect(editsOf(turning)).toMatchObject([{ values: { generation: 3, revoked: 2 } }]);
+    expect(deployments(config, turning).join("\n")).toMatch(
+      /Deploy ursula NOW[^]*laptop.* is refused as soon as the hub is deployed/,
+    );
+    const text = exposure(config, turning, new Date(0)).join("\n");
+    expect(text).toMatch(/fill its 100 GiB up[^]*NOT see what belongs to hosts/);
+  });
+
+  it("is part of --all, and asks whom a name means that a target has too", () => {
+    const { config, record } = withGuests();
+    const all = planRotation(config, record, ask({ all: true })).map(({ at, name }) => [at, name]);
+    expect(all).toContainEqual(["guests", "laptop"]);
+    const plan = () => planRotation(config, record, ask({ names: ["peer"] }));
+    expect(plan).toThrow(/"peer" is a target and a guest: say target:peer or guest:peer/);
+  });
+
+  it("may not go down or skip one", () => {
+    const { config, record } = withGuests();
+    const { laptop } = config.guests;
+    const at = (generation: number) => ({
+      ...config,
+      guests: { laptop: { ...laptop, generation } },
+    });
+    expect(generationProblems(at(2), record)).toEqual([]);
+    expect(generationProblems(at(3), record)).toMatchObject([
+      { path: ["guests", "laptop", "generation"] },
+    ]);
   });
 });
 
