@@ -3,14 +3,13 @@
  * PATH when the version there serves, our cache, the maker's release verified against its published
  * checksum, the Go module with our `go.sum`, Debian's packages.
  */
-import { createHash, randomUUID } from "node:crypto";
-import { mkdir, readlink, realpath, rename, rm, symlink } from "node:fs/promises";
+import { realpath } from "node:fs/promises";
 import path from "node:path";
 import { acquire, entryKey } from "./acquire.ts";
 import type { MadeFrom } from "./cache.ts";
 import { MissingProgramsError, type MissingProgram } from "./errors.ts";
 import { searchPath, type Search } from "./lookup.ts";
-import { cacheDirectory, isExecutable } from "./platform.ts";
+import { isExecutable } from "./platform.ts";
 import { PROGRAMS } from "./programs.ts";
 import type { Catalogue, ProgramName, ProgramSpec } from "./spec.ts";
 import {
@@ -21,6 +20,7 @@ import {
   type World,
 } from "./surroundings.ts";
 
+export { binDirectory } from "./bin-directory.ts";
 export { commandPluginOnPath, ensureCommandPlugin } from "./plugins.ts";
 export { MissingProgramsError } from "./errors.ts";
 export { cacheDirectory } from "./platform.ts";
@@ -64,43 +64,6 @@ export async function locateProgram(
   world: World = {},
 ): Promise<Program | undefined> {
   return (await new Ensurer(options, world).locate(name)).program;
-}
-
-/**
- * Makes a folder of symlinks named as the programs are called, to be put first on PATH. The same
- * programs always get the same folder, which stays.
- */
-export async function binDirectory(programs: ReadonlyMap<ProgramName, Program>): Promise<string> {
-  const links = [...programs.values()].map(({ name, path: file }) => [name, file] as const);
-  links.sort(([a], [b]) => (a < b ? -1 : 1));
-  const digest = createHash("sha256").update(JSON.stringify(links)).digest("hex").slice(0, 16);
-  const parent = path.join(cacheDirectory(), "bin");
-  const folder = path.join(parent, digest);
-  const isWhole = async () => {
-    const found = await Promise.all(
-      links.map(([name]) => readlink(path.join(folder, name)).catch(() => undefined)),
-    );
-    return links.every(([, file], index) => found[index] === file);
-  };
-  if (await isWhole()) return folder;
-  const stage = path.join(parent, `${digest}.${randomUUID()}`);
-  await mkdir(stage, { recursive: true });
-  try {
-    for (const [name, file] of links) await symlink(file, path.join(stage, name));
-    await rename(stage, folder);
-  } catch (error) {
-    // Another run was faster; or a folder that lost links is in the way, which we fill up.
-    if (!(await isWhole())) {
-      if (!["ENOTEMPTY", "EEXIST"].includes((error as NodeJS.ErrnoException).code ?? ""))
-        throw error;
-      for (const [name] of links) {
-        await rename(path.join(stage, name), path.join(folder, name));
-      }
-    }
-  } finally {
-    await rm(stage, { recursive: true, force: true });
-  }
-  return folder;
 }
 
 interface Located {
