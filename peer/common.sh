@@ -1,6 +1,7 @@
 # What the peer's scripts share. It comes below the block of variables that peer/script.ts writes:
-#   project, data_dir, image, listen_address, listen_ipv6, local_address, port, uid;
-#   and for an installation max_size, max_size_kib, compose_b64, htpasswd_b64; for a look thorough
+#   project, data_dir, listen_address, listen_ipv6, local_address, port, uid;
+#   and for an installation services, images, max_size, max_size_kib, compose_b64, htpasswd_b64;
+#   for a look thorough
 
 set -eu
 umask 077

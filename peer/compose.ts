@@ -12,6 +12,11 @@ export interface ComposeOptions extends RestServerService {
   readonly project: string;
 }
 
+/** The services by name; the server itself is `rest-server`. */
+export function composeServices(options: ComposeOptions): Record<string, ComposeService> {
+  return { "rest-server": restServerService(options) };
+}
+
 /**
  * Renders the compose file.
  *
@@ -22,9 +27,8 @@ export interface ComposeOptions extends RestServerService {
  * @returns YAML whose bytes depend on the options alone.
  */
 export function composeFile(options: ComposeOptions): string {
-  const services: Record<string, ComposeService> = { "rest-server": restServerService(options) };
   return stringify(
-    { name: options.project, services },
+    { name: options.project, services: composeServices(options) },
     { lineWidth: 0, aliasDuplicateObjects: false },
   );
 }

@@ -12,8 +12,9 @@ const serviceSchema = z.object({
   user: z.string(),
   network_mode: z.string(),
   read_only: z.boolean(),
+  cap_add: z.array(z.string()).default([]),
   cap_drop: z.array(z.string()),
-  security_opt: z.array(z.string()),
+  security_opt: z.array(z.string()).default([]),
   mem_limit: z.string(),
   pids_limit: z.number(),
   restart: z.string(),
@@ -28,14 +29,14 @@ const serviceSchema = z.object({
   }),
 });
 
-const fileSchema = z.object({ services: z.object({ "rest-server": serviceSchema }) });
+const fileSchema = z.object({ services: z.record(z.string(), serviceSchema) });
 
 /** A service as the compose file describes it. */
 export type Service = z.infer<typeof serviceSchema>;
 
-/** Reads a compose file of our own making. */
-export function parseService(text: string): Service {
-  return fileSchema.parse(parse(text)).services["rest-server"];
+/** Reads a compose file of our own making: its services by name. */
+export function parseServices(text: string): ReadonlyMap<string, Service> {
+  return new Map(Object.entries(fileSchema.parse(parse(text)).services));
 }
 
 /** The flags without which a backup can be destroyed, or read by another host: whatever file says. */
@@ -126,7 +127,7 @@ function settingsOf({ Config, HostConfig, Mounts }: Container, service: Service)
     ["network", HostConfig.NetworkMode, service.network_mode],
     ["root file system's being read-only", HostConfig.ReadonlyRootfs, service.read_only],
     ["privilege", HostConfig.Privileged, false],
-    ["list of added capabilities", sorted(HostConfig.CapAdd), []],
+    ["list of added capabilities", capabilities(HostConfig.CapAdd), sorted(service.cap_add)],
     ["list of dropped capabilities", sorted(HostConfig.CapDrop), sorted(service.cap_drop)],
     ["list of security options", sorted(HostConfig.SecurityOpt), sorted(service.security_opt)],
     ["list of added groups", HostConfig.GroupAdd, []],
@@ -169,6 +170,11 @@ function mountText({ Type, Source, Destination, RW }: Container["Mounts"][number
 
 function volumeText({ source, target, read_only }: Service["volumes"][number]): string {
   return `${source}:${target}${read_only ? ":ro" : ""}`;
+}
+
+/** Docker says CAP_NET_ADMIN where it was told NET_ADMIN. */
+function capabilities(list: readonly string[]): string[] {
+  return sorted(list.map((name) => name.replace(/^CAP_/, "")));
 }
 
 function sorted(list: readonly string[]): string[] {

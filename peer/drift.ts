@@ -1,6 +1,6 @@
 /** From what a look found to what people are told of it. */
 import { printable } from "../hub/format.ts";
-import { containerDrift, flagDrift, imageDrift, parseService } from "./container-drift.ts";
+import { containerDrift, flagDrift, imageDrift, parseServices } from "./container-drift.ts";
 import type { Container, OtherContainer } from "./container.ts";
 import type { PeerFacts } from "./facts.ts";
 import { ofData, ofFiles, ofPaths, wasPut } from "./file-drift.ts";
@@ -75,32 +75,43 @@ function ofContainers(
   { installed }: Expected,
   { drift, manual, notices }: Findings,
 ): void {
-  const main = mainOf(facts, server);
+  const services = parseServices(composeText(server));
+  const main = serviceOf(facts, server, MAIN);
+  const ours = new Map(
+    [...services.keys()].map((name) => [name, serviceOf(facts, server, name)] as const),
+  );
   ofListener(facts, server, manual);
+  const known = [...ours.values(), ...leaving(facts, server, installed, services)];
   for (const other of facts.containers) {
-    if (other !== main) {
+    if (!known.includes(other)) {
       drift.push(`there is another container of the server's project: ${printable(nameOf(other))}`);
     }
   }
   if (facts.impostors.length > 0) {
     drift.push("a container that was not made by docker compose has the server's name");
   }
-  if (main === undefined) {
-    drift.push("the container is missing");
-    return;
-  }
-  drift.push(...flagDrift(main));
-  if (facts.changed.has("image")) drift.push(...imageDrift(main, facts.images.get(main.Id)));
-  const [state, isDrift] = stateOf(main);
-  if (state !== undefined) (isDrift ? drift : notices).push(state);
   // As Docker has it since it was installed, it is what compose makes of its file: however another
   // engine spells that, it is no drift that would come back after each repair.
   const text = facts.changed.has("container")
     ? trustedCompose(facts, server, installed)
     : undefined;
-  if (text !== undefined) {
-    drift.push(...containerDrift(main, parseService(text), facts.images.get(main.Id)));
+  const wanted = text === undefined ? undefined : parseServices(text);
+  for (const [name, container] of ours) {
+    const what = name === MAIN ? "the container" : `the container ${name}`;
+    if (container === undefined) {
+      if (!isComing(facts, server, installed, name)) drift.push(`${what} is missing`);
+      continue;
+    }
+    if (name === MAIN) drift.push(...flagDrift(container));
+    const image = facts.images.get(container.Id);
+    const phrases = facts.changed.has("image") ? imageDrift(container, image) : [];
+    const [state, isDrift] = stateOf(container, name === MAIN ? "the server" : name);
+    if (state !== undefined) (isDrift ? phrases : notices).push(state);
+    const service = wanted?.get(name);
+    if (service !== undefined) phrases.push(...containerDrift(container, service, image));
+    drift.push(...phrases.map((phrase) => phrase.replace(/^the container\b/, what)));
   }
+  if (main === undefined) return;
   for (const path of facts.detached) {
     drift.push(`the container goes on in a directory that is no longer ${printable(path)}`);
   }
@@ -110,6 +121,44 @@ function ofContainers(
       `THE SERVER LETS STRANGERS IN: it answered ${printable(status)} to ${who === "nobody" ? "a request without a credential" : "a stranger's credential"}, must be 401`,
     );
   }
+}
+
+/** Whether a service is one of the change that is on its way. */
+function isComing(
+  facts: PeerFacts,
+  server: PeerServer,
+  installed: PeerRecord | undefined,
+  name: string,
+): boolean {
+  const before = oldServices(facts, server, installed);
+  return before !== undefined && !before.has(name);
+}
+
+/** The containers of services that go with the change that is on its way. */
+function leaving(
+  facts: PeerFacts,
+  server: PeerServer,
+  installed: PeerRecord | undefined,
+  services: ReadonlyMap<string, unknown>,
+): (Container | undefined)[] {
+  const before = oldServices(facts, server, installed);
+  return [...(before?.keys() ?? [])]
+    .filter((name) => !services.has(name))
+    .map((name) => serviceOf(facts, server, name));
+}
+
+/** What the file at the peer says, while a change is on its way and nobody changed it by hand. */
+function oldServices(
+  facts: PeerFacts,
+  server: PeerServer,
+  installed: PeerRecord | undefined,
+): ReadonlyMap<string, unknown> | undefined {
+  const { compose } = facts;
+  const isOld =
+    compose !== undefined &&
+    installed?.compose === sha256(compose) &&
+    installed.compose !== sha256(composeText(server));
+  return isOld ? parseServices(compose) : undefined;
 }
 
 /** The port is somebody else's: no container of Docker's that is told of elsewhere. */
@@ -126,13 +175,20 @@ function ofListener(facts: PeerFacts, server: PeerServer, manual: string[]): voi
   );
 }
 
-function mainOf(facts: PeerFacts, { project }: PeerServer): Container | undefined {
+/** The service that everything else is there for. */
+const MAIN = "rest-server";
+
+function serviceOf(
+  facts: PeerFacts,
+  { project }: PeerServer,
+  service: string,
+): Container | undefined {
   const ours = facts.containers.filter(
     ({ Config }) =>
-      Config.Labels["com.docker.compose.service"] === "rest-server" &&
+      Config.Labels["com.docker.compose.service"] === service &&
       Config.Labels["com.docker.compose.oneoff"] !== "True",
   );
-  return ours.find((each) => nameOf(each) === `${project}-rest-server-1`) ?? ours[0];
+  return ours.find((each) => nameOf(each) === `${project}-${service}-1`) ?? ours[0];
 }
 
 function nameOf({ Name }: Container): string {
@@ -140,12 +196,12 @@ function nameOf({ Name }: Container): string {
 }
 
 /** What is to be said of a state, and whether it is a drift. */
-function stateOf({ State }: Container): [string | undefined, boolean] {
+function stateOf({ State }: Container, who: string): [string | undefined, boolean] {
   switch (State.Status) {
     case "running":
-      if (State.Health?.Status === "starting") return ["the server is just starting", false];
+      if (State.Health?.Status === "starting") return [`${who} is just starting`, false];
       if (State.Health?.Status === "unhealthy") {
-        return ["the server is unhealthy: it does not answer as it must", true];
+        return [`${who} is unhealthy: it does not answer as it must`, true];
       }
       return [undefined, false];
     case "exited":

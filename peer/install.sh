@@ -157,8 +157,10 @@ own() {
 note() {
   {
     footprint
-    container_print "$(container)"
-    printf 'image %s\n' "$(image_print "$image")"
+    for id in $(compose ps --quiet --all); do
+      container_print "$id"
+      printf 'image %s\n' "$(image_print "$(docker inspect --format '{{.Config.Image}}' "$id")")"
+    done
   } >"$server/footprint.new" &&
     mv -fT "$server/footprint.new" "$server/footprint"
   [ -z "$repair" ] ||
@@ -172,11 +174,12 @@ stage() {
   printf '%s' "$htpasswd_b64" | base64 -d >"$server/next/htpasswd"
   docker compose --project-name "$project" --file "$server/next/compose.yaml" config --quiet ||
     die 'the compose file does not suit this version of docker compose, nothing was changed'
-  if ! docker image inspect "$image" >/dev/null 2>&1; then
-    say "Pulling $image"
-    docker pull --quiet "$image" >/dev/null ||
-      die "the image $image can be neither found nor pulled, nothing was changed"
-  fi
+  for each in $images; do
+    docker image inspect "$each" >/dev/null 2>&1 && continue
+    say "Pulling $each"
+    docker pull --quiet "$each" >/dev/null ||
+      die "the image $each can be neither found nor pulled, nothing was changed"
+  done
 }
 
 make_repositories() {
@@ -213,11 +216,14 @@ is_trusted() {
   [ -f "$server/$2" ] && grep -qxF "sha256.$1 $(sha256 "$server/$2")" "$server/footprint" 2>/dev/null
 }
 
-container() { compose ps --quiet --all rest-server 2>/dev/null | head -n 1; }
+container() { compose ps --quiet --all "${1-rest-server}" 2>/dev/null | head -n 1; }
 
 is_healthy() {
-  id=$(container)
-  [ -n "$id" ] && [ "$(docker inspect --format '{{.State.Health.Status}}' "$id" 2>/dev/null)" = healthy ]
+  for service in $services; do
+    id=$(container "$service")
+    [ -n "$id" ] && [ "$(docker inspect --format '{{.State.Health.Status}}' "$id" 2>/dev/null)" = healthy ] ||
+      return 1
+  done
 }
 
 # Removes every container of the server, in whatever state; of others those that are in its way.
@@ -290,10 +296,12 @@ reload() {
 }
 
 show_log() {
-  id=$(container)
-  [ -n "$id" ] || return 0
-  say "The container's last lines:" >&2
-  docker logs --tail 20 "$id" 2>&1 | sed 's/^/  /' >&2
+  for service in $services; do
+    id=$(container "$service")
+    [ -n "$id" ] || continue
+    say "The container's last lines ($service):" >&2
+    docker logs --tail 20 "$id" 2>&1 | sed 's/^/  /' >&2
+  done
 }
 
 # Puts the release before back, or nothing where there was none. It can be killed anywhere and be

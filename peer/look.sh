@@ -97,16 +97,18 @@ ask() {
 
 # Each call of Docker's takes a tenth of a second, and a second on a busy machine: one for all.
 look_container() {
-  all=$(bounded docker inspect --format '{{.Config.Image}} {{.State.Running}}{{.State.Paused}}{{.State.Restarting}} {{.State.Pid}} {{json .}}' "$1") || return 0
+  all=$(bounded docker inspect --format '{{.Config.Image}} {{.State.Running}}{{.State.Paused}}{{.State.Restarting}} {{.State.Pid}} {{with index .Config.Labels "com.docker.compose.service"}}{{.}}{{else}}none{{end}} {{json .}}' "$1") || return 0
   from=${all%% *} all=${all#* }
   state=${all%% *} all=${all#* }
   pid=${all%% *} all=${all#* }
+  service=${all%% *} all=${all#* }
   printf 'container=%s\n' "$all"
   image_json=$(image_print "$from")
   is_noted "image $image_json" || fact changed image
   printf 'image=%s %s\n' "$1" "$image_json"
   is_noted "$(container_print "$1")" || fact changed container
-  [ "$state" = truefalsefalse ] || return 0
+  # What stands beside the server is asked by its own health check.
+  [ "$state.$service" = truefalsefalse.rest-server ] || return 0
   fact running "$1"
   look_mounts "$pid"
   ask "$1"

@@ -118,6 +118,7 @@ function variablesOf(server: PeerServer): Record<string, string> {
 }
 
 /** Puts shell variables in front of a script. */
+/** Puts variables above a script's text. */
 export function withVariables(text: string, variables: Readonly<Record<string, string>>): string {
   const assignments = Object.entries(variables).map(([name, value]) => `${name}=${quote(value)}\n`);
   return `${assignments.join("")}${text}`;

@@ -4,7 +4,7 @@
 export const SERVER_UID = 65_532;
 
 /** A service as compose reads it. */
-export type ComposeService = Readonly<Record<string, unknown>>;
+export type ComposeService = Readonly<Record<string, unknown>> & { readonly image: string };
 
 /** How a container is kept small: no rights, no place to write, no room to grow. */
 export const CONFINED = {
