@@ -68,6 +68,9 @@ export const sftpManifestSchema = z
   .object({
     type: z.literal("sftp"),
     ...throughRclone,
+    host: z.string().describe("The name or address of the peer's SSH server."),
+    port: z.int().describe("Its port."),
+    hostKey: z.string().describe("The one host key that is accepted, as in known_hosts."),
     maxSizeGiB: z.number().describe("What all hosts' repositories may hold together, in GiB."),
   })
   .describe("A target reached through rclone, in a directory on a peer.");
@@ -79,6 +82,10 @@ export const restServerManifestSchema = z
     ...commonTarget,
     url: z.string().describe("The server's base URL, ending in a slash."),
     maxSizeGiB: z.number().describe("What all hosts' repositories may hold together, in GiB."),
+    certificate: z
+      .string()
+      .optional()
+      .describe("In PEM: the authority that vouches for the server; no other is to be trusted."),
   })
   .describe("A target reached through rest-server's HTTP API.");
 
