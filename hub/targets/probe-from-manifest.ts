@@ -24,6 +24,19 @@ function canaryOf(
     const options = { target: name, config, generation, remotes, bucket, path, keepHiddenDays };
     return async () => await tryBucket(options);
   }
+  if (target.type === "r2" && credential.type === "r2") {
+    const { bucket, keepHiddenDays } = target;
+    const { generation, remotes } = credential;
+    const options = { target: name, config, generation, remotes, bucket, keepHiddenDays };
+    // What is signed with is loaded for a target that needs it.
+    return async () => await (await import("./r2-canary.ts")).tryR2Bucket(options);
+  }
+  if (target.type === "s3" && credential.type === "s3") {
+    const { bucket, path, protection } = target;
+    const { generation, remotes } = credential;
+    const options = { target: name, config, generation, remotes, bucket, path, protection };
+    return async () => await (await import("./s3-canary.ts")).tryS3Bucket(options);
+  }
   return () => Promise.resolve({ errors: [], notices: [] });
 }
 

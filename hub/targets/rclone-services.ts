@@ -16,6 +16,13 @@ export interface RcloneService {
   readonly refused: RegExp;
 }
 
+/**
+ * What a lock refuses (R2: ObjectLockedByBucketPolicy, as 403 or 409; others: ObjectLocked) is no
+ * refusal of the key.
+ */
+const S3_REFUSED =
+  /^(?!.*ObjectLocked).*(?:StatusCode: 40[13]\b|\b(?:401|403)\b|InvalidAccessKeyId|SignatureDoesNotMatch|Unauthorized)/is;
+
 /** By the type of the target. */
 export const RCLONE_SERVICES: Readonly<Record<RcloneManifest["type"], RcloneService>> = {
   b2: {
@@ -32,13 +39,13 @@ export const RCLONE_SERVICES: Readonly<Record<RcloneManifest["type"], RcloneServ
     hash: undefined,
     replaces: false,
     hide: undefined,
-    refused: /\b(?:401|403)\b|InvalidAccessKeyId|SignatureDoesNotMatch|Unauthorized/i,
+    refused: S3_REFUSED,
   },
   s3: {
     hash: undefined,
     replaces: false,
     hide: undefined,
-    refused: /\b(?:401|403)\b|InvalidAccessKeyId|SignatureDoesNotMatch|Unauthorized/i,
+    refused: S3_REFUSED,
   },
   sftp: {
     hash: undefined,

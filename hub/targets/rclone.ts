@@ -175,6 +175,7 @@ export class RcloneTarget implements Target {
     let result: RcloneResult | undefined;
     for (let attempt = 0; waiting.size > 0 && attempt < TRIES; attempt += 1) {
       result = await this.#copy(waiting, observer);
+      if (waiting.size > 0 && !this.replaces) await this.#noteArrived(waiting, observer);
       for (const [path, file] of waiting) {
         if (lstatSync(this.#pathOf(file), { throwIfNoEntry: false }) !== undefined) continue;
         waiting.delete(path);
@@ -186,6 +187,27 @@ export class RcloneTarget implements Target {
     if (waiting.size === batch.length) throw new StopError("target", explain(result));
     const reason = explain(result);
     for (const file of waiting.values()) observer.done(file, { result: "failed", reason });
+  }
+
+  /**
+   * Takes those out of `waiting` that are there, though nobody has said so: an answer was lost. They
+   * must not be sent over themselves where that is refused, or where it is a deletion.
+   */
+  async #noteArrived(waiting: Map<string, RepositoryFile>, observer: SendObserver): Promise<void> {
+    await this.#run(
+      ["lsf", "--files-from-raw", "-", "--files-only", "--recursive", "--format", "sp"],
+      (remote) => [remote],
+      () => ({
+        input: [...waiting.keys()],
+        onLine: (line) => {
+          const [, size = "", path = ""] = /^(\d+);(.*)$/.exec(line) ?? [];
+          const file = waiting.get(path);
+          if (file === undefined || file.size !== Number(size)) return;
+          waiting.delete(path);
+          observer.done(file, { result: "sent" });
+        },
+      }),
+    );
   }
 
   /** Takes those that arrived out of `waiting`. */

@@ -4,7 +4,7 @@ import { CancelledError, ConnectionError } from "./errors.ts";
 
 /** One HTTP request. */
 export interface HttpRequest {
-  method: "GET" | "POST";
+  method: "GET" | "HEAD" | "POST" | "PUT" | "DELETE";
   url: string;
   headers: Record<string, string>;
   body?: string;
