@@ -107,10 +107,12 @@ export async function installRelease(
     throw new ReleaseError(`the maker has no release for ${process.platform} ${process.arch}`);
   }
   const url = release.base + asset;
-  const checksums = await downloader.get(release.base + release.checksums, signal);
+  const { checksums: named } = release;
+  const sums = release.base + (typeof named === "string" ? named : named(asset));
+  const checksums = await downloader.get(sums, signal);
   const wanted = checksumOf(checksums.toString("utf8"), asset);
   if (wanted === undefined) {
-    throw new ReleaseError(`${release.base}${release.checksums} has no checksum of ${asset}`);
+    throw new ReleaseError(`${sums} has no checksum of ${asset}`);
   }
   const body = await downloader.get(url, signal);
   const algorithm = wanted.length === 64 ? "SHA-256" : "SHA-512";
@@ -132,11 +134,13 @@ export async function installRelease(
 
 /**
  * Finds a file's checksum in the output of `sha256sum` or `sha512sum`, which may be wrapped in a
- * PGP signature.
+ * PGP signature, or which is the bare checksum.
  *
  * @returns The SHA-256 or SHA-512 in lower-case hex, or undefined.
  */
 export function checksumOf(checksums: string, asset: string): string | undefined {
+  const bare = /^(?:[0-9a-f]{64}){1,2}$/i.exec(checksums.trim());
+  if (bare !== null) return bare[0].toLowerCase();
   for (const line of checksums.split(/\r?\n/)) {
     const match = /^((?:[0-9a-f]{64}){1,2}) [ *](?:\.\/)?(.+)$/i.exec(line);
     if (match?.[2] === asset) return match[1]?.toLowerCase();

@@ -52,8 +52,11 @@ export interface Release {
   base: string;
   /** The file's name for a platform, or undefined where the maker has none. */
   asset: (platform: Platform) => string | undefined;
-  /** The file of SHA-256 or SHA-512 checksums in the same folder, as `sha256sum` writes it. */
-  checksums: string;
+  /**
+   * The file of SHA-256 or SHA-512 checksums in the same folder, as `sha256sum` writes it; or the
+   * file that a maker puts beside each of his files, which may hold the bare checksum.
+   */
+  checksums: string | ((asset: string) => string);
   format: "binary" | "bz2" | "tar.gz" | "zip";
   /** What to take out of an archive: the path inside it by the name that it gets. */
   members?: (platform: Platform) => Readonly<Record<string, string>>;

@@ -93,6 +93,17 @@ describe("a release", () => {
     expect(await readFile(path.join(folder, "tool"), "utf8")).toBe("good");
   });
 
+  test("may have its bare checksum in a file beside it", async () => {
+    const release = { ...releaseOf("binary"), checksums: (asset: string) => `${asset}.sha256` };
+    maker.files.set("asset", Buffer.from("good"));
+    maker.files.set("asset.sha256", Buffer.from(`${sha256Of("good")}\n`));
+    expect(await install(release)).toBe("good");
+    maker.files.set("asset", Buffer.from("bad"));
+    await expect(install(release)).rejects.toBeInstanceOf(ChecksumError);
+    maker.files.set("asset.sha256", Buffer.from("not found"));
+    await expect(install(release)).rejects.toThrow("asset.sha256 has no checksum of asset");
+  });
+
   test("without a published checksum is not used", async () => {
     maker.publish("other", "x");
     maker.files.set("asset", Buffer.from("x"));
@@ -206,6 +217,12 @@ describe("the list", () => {
         "caddy_2.11.9_mac_arm64.tar.gz",
       ],
       headscale: expect.arrayContaining(["headscale_0.29.0_linux_amd64"]) as string[],
+      tailscaled: [
+        "tailscale_1.102.5_amd64.tgz",
+        "tailscale_1.102.5_arm64.tgz",
+        undefined,
+        undefined,
+      ],
       actionlint: expect.arrayContaining(["actionlint_1.7.12_linux_amd64.tar.gz"]) as string[],
     });
   });

@@ -16,7 +16,13 @@ const tailscale = (command: string, purpose: string): ProgramSpec => ({
   purpose,
   static: true,
   directories: ["/usr/sbin"],
-  // Tailscale publishes no file of checksums.
+  release: {
+    base: "https://pkgs.tailscale.com/stable/",
+    asset: ({ os, arch }) => (os === "linux" ? `tailscale_${TAILSCALE}_${arch}.tgz` : undefined),
+    checksums: (asset) => `${asset}.sha256`,
+    format: "tar.gz",
+    members: ({ arch }) => ({ [command]: `tailscale_${TAILSCALE}_${arch}/${command}` }),
+  },
   go: {
     module: "tailscale",
     package: `tailscale.com/cmd/${command}`,
