@@ -13,6 +13,7 @@ import { basename, dirname, join } from "node:path";
 import { execa } from "execa";
 import { manifestSchema, type Manifest } from "../config/manifest.ts";
 import { buildAgent } from "../tools/build.ts";
+import { GuestServers } from "./guests.ts";
 import { unseal, type Host } from "./hosts.ts";
 import { listens } from "./peer.ts";
 import { isRoot, waitFor, type Account, type Daemon, type World } from "./world.ts";
@@ -47,6 +48,7 @@ export class Hub {
   readonly credentialsFile: string;
   readonly rcloneFile: string;
   readonly repositories: string;
+  readonly guests: GuestServers;
   readonly #options: HubOptions;
   readonly #account: Account = isRoot() ? { uid: NOBODY, gid: NOBODY } : {};
   readonly #htpasswdFile: string;
@@ -65,6 +67,10 @@ export class Hub {
     for (const folder of ["run", "programs"]) this.#own(world.folder("hub", folder));
     this.#own(this.repositories);
     this.#state = this.#own(world.folder("hub", "state"));
+    this.guests = new GuestServers({
+      ...{ world, bundle, identityFile: options.host.identityFile },
+      restServer: this.#program(options.programs.restServer),
+    });
     const place = (name: string, content: string) =>
       this.#own(world.file(`hub/run/${name}`, content));
     this.manifestFile = place("offsite.json", manifest);
@@ -136,11 +142,13 @@ export class Hub {
     );
     this.#server = daemon;
     await waitFor("The hub's start", () => listens(port), { failed: daemon.failure });
+    await this.guests.serve();
   }
 
   /** The hub is gone: nobody answers there any more. */
   async stop(): Promise<void> {
     await this.#server?.stop();
+    await this.guests.stop();
   }
 
   /**
