@@ -6,7 +6,7 @@ import type { HostConfig, TargetSecrets } from "../config/stack.ts";
 import type { EnvLine } from "../credentials/env-file.ts";
 import type { HashMemory } from "../credentials/htpasswd.ts";
 import type { RcloneRemote } from "../credentials/rclone-conf.ts";
-import type { Look } from "../peer/look.ts";
+import type { Sighting } from "../peer/look.ts";
 
 /** What a target needs to know of the stack beside its own settings. */
 export interface TargetContext {
@@ -23,7 +23,7 @@ export interface TargetContext {
   /** What a target needs that cannot be derived, by target. Secret. */
   readonly targetSecrets?: Readonly<Record<string, TargetSecrets>>;
   /** What was seen at the peers, by target. A target without a look was not looked at. */
-  readonly looks?: ReadonlyMap<string, Look>;
+  readonly looks?: ReadonlyMap<string, Sighting>;
 }
 
 /** A file that a target adds to the bundle. */

@@ -4,6 +4,7 @@ import type { TargetConfig } from "../config/stack.ts";
 import { B2Target } from "./b2-target.ts";
 import { RestServerTarget } from "./rest-server-target.ts";
 import { S3Target } from "./s3-target.ts";
+import { SftpTarget } from "./sftp-target.ts";
 import type { OffsiteTarget, TargetContext } from "./target.ts";
 
 /** Makes the component for a target of any type. */
@@ -26,6 +27,6 @@ export async function newTarget(
     case "s3":
       return new S3Target(name, { ...context, target }, opts);
     case "sftp":
-      throw new RangeError(`Targets of type "${target.type}" are not built yet`);
+      return new SftpTarget(name, { ...context, target }, opts);
   }
 }

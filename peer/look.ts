@@ -8,6 +8,8 @@ import { driftOf } from "./drift.ts";
 import { parseFacts, type PeerFacts } from "./facts.ts";
 import { asRoot, lookScript, type PeerServer } from "./script.ts";
 import { peerConnection, peerServer } from "./server.ts";
+import { lookAtSftp, type SftpLook } from "./sftp/look.ts";
+import { sftpConnection, sftpPlace } from "./sftp/place.ts";
 import { runOnPeer, sweepPrivateFolders, type SshConnection } from "./ssh.ts";
 
 /** What a look found. */
@@ -27,6 +29,9 @@ export type Look =
       readonly notices: readonly string[];
       readonly facts: PeerFacts;
     };
+
+/** What was seen at a peer, whatever runs there. */
+export type Sighting = Look | SftpLook;
 
 /** SHA-256 of the files on a peer, in hex. */
 export type PeerRecord = Extract<TargetRecord, { type: "rest-server" }>;
@@ -86,11 +91,16 @@ export async function lookAtPeers(
   config: StackConfig,
   before: StackRecord | undefined,
   hashes: HashMemory,
-): Promise<ReadonlyMap<string, Look>> {
+): Promise<ReadonlyMap<string, Sighting>> {
   if (!config.lookForDrift || before === undefined) return new Map();
   const { hosts, credentialSeed: seed, sshPrivateKey } = config;
   const looks = Object.entries(config.targets).map(async ([name, target]) => {
     const installed = remembered(before.kept, name);
+    if (target.type === "sftp" && installed?.type === "sftp") {
+      const place = sftpPlace({ stack, name, target, hosts, seed });
+      const connection = sftpConnection(target, sshPrivateKey);
+      return [name, await lookAtSftp(connection, place, { thorough: false })] as const;
+    }
     if (target.type !== "rest-server" || installed?.type !== "rest-server") return undefined;
     const server = peerServer({ stack, name, target, hosts, seed, hashes });
     const connection = peerConnection(target, sshPrivateKey);
@@ -99,5 +109,5 @@ export async function lookAtPeers(
   // What a killed run may have left: a private key is in it.
   if (looks.length > 0) await sweepPrivateFolders();
   const found = await Promise.all(looks);
-  return new Map(found.filter((look) => look !== undefined));
+  return new Map<string, Sighting>(found.filter((look) => look !== undefined));
 }

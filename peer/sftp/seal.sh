@@ -1,0 +1,77 @@
+# Seals what has arrived by SFTP: puts a copy of root's, which nobody else can change, in the place of
+# each file, once its content is what its name says. SFTP knows no append-only; with this, whoever has
+# the hub's key can destroy what arrived since the last run, and nothing older.
+#
+# A copy, and not the file with another owner: who still has the file open cannot write to the copy,
+# and nothing that is put in the file's place meanwhile is touched. It can be killed anywhere.
+#
+#   $data_dir/sftp/sealed     when it ran last, in seconds, and how many files wait and were set aside
+#   $data_dir/damaged         what is not what its name says: set aside, so that the hub sends it again
+
+set -eu
+umask 077
+PATH="$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+export LC_ALL=C
+
+state=$data_dir/sftp
+repositories=$data_dir/repositories
+work=$state/sealing
+
+exec 8>"$state/seal.lock"
+flock -n 8 || exit 0
+rm -rf "$work"
+mkdir "$work"
+list=$state/arrived
+waiting=0
+
+# seal FILE NAME: NAME is its SHA-256, or "config".
+seal() {
+  file=$1 name=$2
+  rm -f "$work/copy"
+  # Never a link's target, whatever the path has become since it was listed.
+  cp --no-dereference --reflink=auto --preserve=timestamps "$file" "$work/copy" 2>/dev/null ||
+    cp -P -p "$file" "$work/copy" 2>/dev/null || return 1
+  if [ -L "$work/copy" ] || [ ! -f "$work/copy" ] || [ ! -s "$work/copy" ]; then return 1; fi
+  [ "$name" = config ] || [ "$(sha256sum <"$work/copy" | cut -c 1-64)" = "$name" ] || return 2
+  chown "0:$hub_group" "$work/copy"
+  chmod 0444 "$work/copy"
+  sync "$work/copy" 2>/dev/null || sync
+  mv -fT "$work/copy" "$file"
+}
+
+# set_aside FILE: only what nobody has written to for ten minutes, as the clock has it that nobody sets.
+set_aside() {
+  [ -n "$(find "$1" -maxdepth 0 -type f -cmin +10 2>/dev/null)" ] || return 1
+  mkdir -p "$data_dir/damaged"
+  mv -fT "$1" "$data_dir/damaged/$(printf '%s' "${1#"$repositories/"}" | tr / .)"
+}
+
+find "$repositories" -xdev -mindepth 3 -maxdepth 5 -path '*/repository/*' -type f ! -uid 0 >"$list"
+while IFS= read -r file; do
+  path=${file#"$repositories"/*/repository/}
+  name=${path##*/}
+  case $path in
+  config) ;;
+  *.partial)
+    # rclone's, of a transfer that broke off.
+    [ -z "$(find "$file" -maxdepth 0 -type f -cmin +2880 2>/dev/null)" ] || rm -f "$file"
+    continue
+    ;;
+  "data/${name%"${name#??}"}/$name" | "index/$name" | "keys/$name" | "snapshots/$name")
+    case $name in *[!0-9a-f]*) continue ;; esac
+    [ "${#name}" -eq 64 ] || continue
+    ;;
+  *) continue ;;
+  esac
+  # Its folder must be root's: only then does nobody put another in its place.
+  [ "$(stat -c %u "${file%/*}" 2>/dev/null)" = 0 ] || continue
+  if seal "$file" "$name"; then continue; else result=$?; fi
+  if [ "$result" = 2 ] && set_aside "$file"; then continue; fi
+  waiting=$((waiting + 1))
+done <"$list"
+
+damaged=0
+[ ! -d "$data_dir/damaged" ] || damaged=$(find "$data_dir/damaged" -type f | wc -l)
+rm -rf "$work" "$list"
+printf '%s %s %s\n' "$(date +%s)" "$waiting" "$((damaged))" >"$state/sealed.new"
+mv -fT "$state/sealed.new" "$state/sealed"
