@@ -1,5 +1,6 @@
 # What the peer's scripts share. It comes below the block of variables that peer/script.ts writes:
-#   project, data_dir, listen_address, listen_ipv6, local_address, port, uid;
+#   project, data_dir, listen_address, listen_ipv6, port: where clients reach the server;
+#   local_address, local_port: where it is asked from its own container; uid;
 #   and for an installation services, images, max_size, max_size_kib, compose_b64, htpasswd_b64;
 #   for a look thorough
 
@@ -72,7 +73,7 @@ impostors() {
 #   request CONTAINER METHOD PATH [AUTHORIZATION]
 request() {
   printf '%s %s HTTP/1.0\r\n%s\r\n' "$2" "$3" "${4:+Authorization: $4
-}" | timeout 20 docker exec -i "$1" nc -w 5 "$local_address" "$port" | awk 'NR == 1 { print $2 }'
+}" | timeout 20 docker exec -i "$1" nc -w 5 "$local_address" "$local_port" | awk 'NR == 1 { print $2 }'
 }
 
 # The credential of somebody whom the server cannot know.

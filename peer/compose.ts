@@ -1,5 +1,6 @@
 /** The compose file of a peer's rest-server, and of what stands beside it. */
 import { stringify } from "yaml";
+import { caddyService, type CaddyPlaces, type CaddyService } from "./services/caddy.ts";
 import { restServerService, type RestServerService } from "./services/rest-server.ts";
 import type { ComposeService } from "./services/service.ts";
 
@@ -10,11 +11,19 @@ export { SERVER_UID } from "./services/service.ts";
 export interface ComposeOptions extends RestServerService {
   /** The compose project's name: lower-case letters, digits, hyphens, underscores. */
   readonly project: string;
+  /** TLS in front of the server, which then listens at {@link CaddyService.upstream}. */
+  readonly tls?: { readonly caddy: CaddyService; readonly places: CaddyPlaces } | undefined;
 }
 
 /** The services by name; the server itself is `rest-server`. */
 export function composeServices(options: ComposeOptions): Record<string, ComposeService> {
-  return { "rest-server": restServerService(options) };
+  const { tls, healthSeconds } = options;
+  if (tls === undefined) return { "rest-server": restServerService(options) };
+  const { caddy, places } = tls;
+  return {
+    "rest-server": restServerService({ ...options, listen: caddy.upstream }),
+    caddy: caddyService(caddy, places, healthSeconds),
+  };
 }
 
 /**

@@ -95,6 +95,7 @@ preflight() {
   for tool in awk base64 cmp df du flock grep sha256sum sync timeout; do
     command -v "$tool" >/dev/null 2>&1 || problem "$tool: is not installed"
   done
+  check_tls
   check_owner
   point=$(unmounted)
   if [ -n "$point" ] && [ ! -e "$server" ]; then
@@ -172,6 +173,7 @@ stage() {
   mkdir -p "$server/next" "$server/auth"
   printf '%s' "$compose_b64" | base64 -d >"$server/next/compose.yaml"
   printf '%s' "$htpasswd_b64" | base64 -d >"$server/next/htpasswd"
+  stage_tls
   docker compose --project-name "$project" --file "$server/next/compose.yaml" config --quiet ||
     die 'the compose file does not suit this version of docker compose, nothing was changed'
   for each in $images; do
@@ -359,15 +361,18 @@ install() {
   change=none
   cmp -s "$server/next/htpasswd" "$server/auth/htpasswd" || change=credentials
   cmp -s "$server/next/compose.yaml" "$server/compose.yaml" || change=release
+  [ "$proxy" != stale ] || change=release
   [ -z "$repair" ] || change=repair
   if [ "$change" = none ] && is_healthy; then
     own
     # It may have loaded a file that was edited and put back.
     reload || die 'the running server does not take its credentials over'
     prove || die 'the running server does not refuse strangers'
+    prove_tls || die 'the running server cannot be reached over TLS'
     note
     rm -rf "$server/next"
     say "Nothing to change: the server on $listen_address port $port is as it should be"
+    tell_authority
     return 0
   fi
 
@@ -382,6 +387,8 @@ install() {
   credentials) say 'The server has taken the new credentials over without a restart' ;;
   *) say "The server is up on $listen_address port $port" ;;
   esac
+  tidy_tls
+  tell_authority
 }
 
 put_in_place() {
@@ -392,6 +399,7 @@ put_in_place() {
   put "$server/next/htpasswd" "$server/auth/htpasswd"
   put "$server/next/compose.yaml" "$server/compose.yaml"
   own
+  clear_proxy
   if [ "$change" = credentials ] && is_healthy; then
     reload || fail 'the new credentials were not taken over'
   else
@@ -400,6 +408,7 @@ put_in_place() {
     reload || fail 'the credentials were not taken over'
   fi
   prove || fail 'the server lets strangers in'
+  prove_tls || fail 'the server cannot be reached over TLS'
   note || fail 'its footprint could not be written'
 }
 

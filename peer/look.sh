@@ -91,7 +91,7 @@ ask() {
     printf "GET / HTTP/1.0\r\n\r\n" | nc -w 5 "$1" "$2" | grep -m 1 "^HTTP/" || echo
     printf "GET /config HTTP/1.0\r\nAuthorization: %s\r\n\r\n" "$3" |
       nc -w 5 "$1" "$2" | grep -m 1 "^HTTP/" || echo' \
-    sh "$local_address" "$port" "$(stranger)" 2>/dev/null |
+    sh "$local_address" "$local_port" "$(stranger)" 2>/dev/null |
     awk '{ printf "answer=%s %s\n", NR == 1 ? "nobody" : "stranger", $2 }' | tr -d '\r'
 }
 

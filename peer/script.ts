@@ -3,6 +3,9 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import ipaddr from "ipaddr.js";
 import type { ListenAddress } from "../config/rules.ts";
+import { caddyFiles, PROXY_UID, type CaddyService } from "./services/caddy.ts";
+import { hostPort } from "./services/rest-server.ts";
+import { nameConstraints } from "./tls/server.ts";
 import { composeFile, composeServices, localAddress, maxSize, SERVER_UID } from "./compose.ts";
 import type { ComposeOptions } from "./compose.ts";
 
@@ -14,6 +17,8 @@ export interface PeerServer {
   readonly image: string;
   readonly listen: ListenAddress;
   readonly maxSizeGiB: number;
+  /** TLS in front of it. */
+  readonly tls?: CaddyService | undefined;
   /** The htpasswd file's content. */
   readonly htpasswd: string;
   /** Seconds between two health checks. */
@@ -25,7 +30,7 @@ function script(name: string): string {
 }
 
 const COMMON = script("common.sh");
-const INSTALL = COMMON + script("install.sh");
+const INSTALL = COMMON + script("tls/install.sh") + script("install.sh");
 const LOOK = COMMON + script("look.sh");
 
 /**
@@ -59,11 +64,39 @@ export function composeText(server: PeerServer): string {
 }
 
 function optionsOf(server: PeerServer): ComposeOptions {
+  const { tls } = server;
+  const own = `${server.dataDir}/server`;
   return {
     ...server,
+    tls: tls && {
+      caddy: tls,
+      places: {
+        files: `${own}/files/${caddyFilesId(tls)}`,
+        authority: `${own}/tls/${tls.authority}`,
+        data: `${own}/caddy`,
+      },
+    },
     repositories: `${server.dataDir}/repositories`,
     auth: `${server.dataDir}/server/auth`,
   };
+}
+
+/** What names the folder of Caddy's files: their content. */
+function caddyFilesId(tls: CaddyService): string {
+  return sha256(JSON.stringify(caddyFiles(tls))).slice(0, 16);
+}
+
+/** What is put on the peer and is no secret, by name. */
+export function publicFiles(server: PeerServer): Record<string, string> {
+  return {
+    "compose.yaml": composeText(server),
+    ...(server.tls !== undefined && caddyFiles(server.tls)),
+  };
+}
+
+/** Where the server itself listens, as it is asked from the peer. */
+export function innerListen({ tls, listen }: Pick<PeerServer, "tls" | "listen">): ListenAddress {
+  return tls?.upstream ?? listen;
 }
 
 /** SHA-256 in hex. */
@@ -88,6 +121,7 @@ export function peerScript(server: PeerServer): string {
   return withVariables(INSTALL, {
     ...variablesOf(server),
     services: services.map(([name]) => name).join(" "),
+    ...tlsVariables(server.tls),
     images: [...new Set(services.map(([, { image }]) => image))].join(" "),
     max_size: String(maxSize(server)),
     max_size_kib: String(Math.floor(server.maxSizeGiB * 1024 ** 2)),
@@ -105,13 +139,32 @@ export function lookScript(server: PeerServer, thorough: boolean): string {
   return withVariables(LOOK, { ...variablesOf(server), thorough: thorough ? "yes" : "" });
 }
 
+function tlsVariables(tls: CaddyService | undefined): Record<string, string> {
+  if (tls === undefined) return { tls: "", authority: "" };
+  const dial = { ...tls.listen, address: localAddress(tls.listen) };
+  return {
+    tls: tls.kind,
+    tls_host: tls.host,
+    tls_dial: hostPort(dial),
+    tls_names: nameConstraints(tls.host),
+    authority: tls.authority,
+    proxy_uid: String(PROXY_UID),
+    caddy_files_id: caddyFilesId(tls),
+    caddy_files: Object.entries(caddyFiles(tls))
+      .map(([name, content]) => `${name} ${base64(content)}`)
+      .join("\n"),
+  };
+}
+
 function variablesOf(server: PeerServer): Record<string, string> {
+  const inner = innerListen(server);
   return {
     project: server.project,
     data_dir: server.dataDir,
     listen_address: server.listen.address,
     listen_ipv6: ipv6Digits(server.listen.address),
-    local_address: localAddress(server.listen),
+    local_address: localAddress(inner),
+    local_port: String(inner.port),
     port: String(server.listen.port),
     uid: String(SERVER_UID),
   };

@@ -4,6 +4,7 @@ import { listenOf } from "../config/targets/tunnel.ts";
 import { jointGeneration } from "../credentials/derive.ts";
 import { htpasswdFile, type HashMemory } from "../credentials/htpasswd.ts";
 import type { PeerServer } from "./script.ts";
+import { peerTls } from "./tls/server.ts";
 import type { SshConnection } from "./ssh.ts";
 
 /** What a stack says of a peer's server. */
@@ -35,11 +36,13 @@ export function peerServer({ stack, name, target, hosts, seed, hashes }: PeerSet
     owner: { at: "target", target: name, host } as const,
     generation: jointGeneration(generation, target.generation),
   }));
+  const project = projectName(stack, name);
   return {
-    project: projectName(stack, name),
+    project,
     dataDir: target.dataDir,
     image: target.image,
     listen,
+    tls: peerTls(target, project),
     maxSizeGiB: target.maxSizeGiB,
     htpasswd: htpasswdFile(seed, users, hashes),
   };

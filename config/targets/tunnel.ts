@@ -6,6 +6,7 @@ import ipaddr from "ipaddr.js";
 import { z } from "zod";
 import { parseListen, type ListenAddress } from "../rules.ts";
 import * as rules from "../rules.ts";
+import { tlsUrl } from "./tls.ts";
 
 /**
  * tailscale 1.102.5 at Docker Hub: the digest of its manifest list for all platforms, as Dependabot
@@ -194,6 +195,8 @@ interface Placed {
   readonly listen?: string | undefined;
   readonly url?: string | undefined;
   readonly tunnel?: TunnelConfig | undefined;
+  readonly tls?: "self-signed" | "acme" | undefined;
+  readonly domain?: string | undefined;
 }
 
 /**
@@ -212,6 +215,7 @@ export function listenOf({ listen, tunnel }: Placed): ListenAddress {
 export function serverUrl(target: Placed): string {
   if (target.url !== undefined) return target.url;
   const { tunnel } = target;
+  if (target.tls !== undefined) return tlsUrl(target, listenOf(target));
   if (tunnel?.type === "tailscale") return `http://${tunnel.hostname}:${tunnel.port}`;
   const { address, port } = listenOf(target);
   return `http://${address.includes(":") ? `[${address}]` : address}:${port}`;
