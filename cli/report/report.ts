@@ -112,7 +112,7 @@ function policyOf(preview: Preview): Finding[] {
         rule: "whole-preview",
         severity: "error",
         subject: "the preview",
-        message: `leaves ${preview.hidden} unchanged resources out, so that the policy cannot be judged: make it with \`pulumi preview --json --show-sames\`, or let offsite report make it itself`,
+        message: `leaves ${preview.hidden} unchanged resources out, so that the policy cannot be judged: make it with "pulumi preview --json --show-sames", or let offsite report make it itself`,
       },
     ];
   }
@@ -126,7 +126,11 @@ type Judged = Pick<Report, "failure" | "dangers" | "policy" | "credentials" | "f
 function verdictOf(judged: Judged): Pick<Report, "verdict" | "reason"> {
   const { failure, dangers, policy, credentials, findings, changes } = judged;
   if (failure !== undefined) {
-    return { verdict: "failed", reason: say`what the change would do is not known` };
+    const [first] = failure.errors.flatMap(problemsIn);
+    return {
+      verdict: "failed",
+      reason: first === undefined ? say`what the change would do is not known` : words(first),
+    };
   }
   const errors = policy.filter(({ severity }) => severity === "error");
   const reasons = [
@@ -148,6 +152,19 @@ function verdictOf(judged: Judged): Pick<Report, "verdict" | "reason"> {
   return changes.length > 0
     ? { verdict: "safe", reason: say`only made or written again, nothing taken away` }
     : { verdict: "nothing", reason: say`the stack stays as it is` };
+}
+
+/** What is wrong, in a line that can stand alone: of several problems the first. */
+function problemsIn(error: string): string[] {
+  const lines = error
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => line !== "");
+  const [title = ""] = lines;
+  const problems = title.startsWith("Invalid stack config") ? lines.slice(1) : [title];
+  const [first = title] = problems;
+  const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : "";
+  return [(first.length > 140 ? `${first.slice(0, 140)}…` : first) + more];
 }
 
 /** What is taken away or done again, and holds no data. */
@@ -173,5 +190,5 @@ function joined(phrases: readonly Phrase[]): Phrase {
 
 /** A policy's finding as a sentence. */
 export function findingPhrase({ rule, subject, message }: Finding): Phrase {
-  return [...say`${subject}: `, ...words(message), ` (${rule})`];
+  return [...words(subject), ": ", ...words(message), ` (${rule})`];
 }

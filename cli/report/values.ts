@@ -56,10 +56,10 @@ export function differences(before: unknown, after: unknown, path = ""): Differe
   }
   // A leaf in the place of a branch is as much of a change as what is below the branch.
   const leaves: Difference[] = [];
-  if (old === undefined && before !== undefined) {
+  if (old === undefined && before !== undefined && !isEmpty(before)) {
     leaves.push({ path, before: shown(before, path), after: undefined });
   }
-  if (now === undefined && after !== undefined) {
+  if (now === undefined && after !== undefined && !isEmpty(after)) {
     leaves.push({ path, before: undefined, after: shown(after, path) });
   }
   const keys = [...new Set([...Object.keys(old ?? {}), ...Object.keys(now ?? {})])];
@@ -68,6 +68,11 @@ export function differences(before: unknown, after: unknown, path = ""): Differe
     ...leaves,
     ...keys.flatMap((key) => differences(old?.[key], now?.[key], join(path, key, list))),
   ];
+}
+
+/** Whether it is a branch with nothing below it. */
+function isEmpty(value: unknown): boolean {
+  return typeof value === "object" && value !== null && Object.keys(value).length === 0;
 }
 
 /** What is below a value; undefined for a leaf. */
