@@ -9,6 +9,11 @@ import { freePort, isRoot, waitFor, type World } from "./world.ts";
 
 /** How the operator reaches the peer. */
 export interface Peer {
+  /** Its daemon's settings, and the folder of those that are included. */
+  readonly sshdConfig: string;
+  readonly dropins: string;
+  /** Where a cron of busybox's finds what to do, once one is started. */
+  readonly crontabs: string;
   readonly port: number;
   readonly user: string;
   /** The public host key, without a comment. */
@@ -56,10 +61,14 @@ async function needRoot(): Promise<void> {
 function sudoThatKeeps(world: World, engine: Engine): string {
   if (isRoot()) return "";
   const folder = world.folder("sudo");
-  const kept = `DOCKER_HOST='${engine.host}' DOCKER_CONFIG='${engine.config}' PATH='${process.env.PATH ?? ""}'`;
+  const kept = `OFFSITE_CRONTABS='${crontabsOf(world)}' DOCKER_HOST='${engine.host}' DOCKER_CONFIG='${engine.config}' PATH='${process.env.PATH ?? ""}'`;
   const script = `#!/bin/sh\n[ "$1" != -n ] || shift\nexec "$(PATH=/usr/bin:/bin command -v sudo)" -n env ${kept} "$@"\n`;
   writeFileSync(join(folder, "sudo"), script, { mode: 0o755 });
   return `${folder}:`;
+}
+
+function crontabsOf(world: World): string {
+  return world.folder("crontabs");
 }
 
 /** Starts the peer's OpenSSH daemon on a free port of the loopback address. */
@@ -73,9 +82,11 @@ export async function startPeer(world: World, sshd: string, engine: Engine): Pro
   copyFileSync(`${privateKeyFile}.pub`, join(folder, "authorized_keys"));
   makePrivilegeSeparation(world);
   const port = await freePort();
-  const config = world.file(
+  const dropins = world.folder("ssh", "sshd_config.d");
+  const sshdConfig = world.file(
     "ssh/sshd_config",
     [
+      `Include ${dropins}/*.conf`,
       `ListenAddress 127.0.0.1:${port}`,
       `HostKey ${hostKeyFile}`,
       `HostKey ${otherHostKeyFile}`,
@@ -87,11 +98,12 @@ export async function startPeer(world: World, sshd: string, engine: Engine): Pro
       // Its files are in a folder below the system's temporary one, which everybody may write to.
       "StrictModes no",
       "UsePAM no",
-      `SetEnv PATH="${sudoThatKeeps(world, engine)}${process.env.PATH ?? ""}" DOCKER_HOST=${engine.host} DOCKER_CONFIG=${engine.config}`,
+      `SetEnv PATH="${sudoThatKeeps(world, engine)}${process.env.PATH ?? ""}" DOCKER_HOST=${engine.host} DOCKER_CONFIG=${engine.config} OFFSITE_CRONTABS=${crontabsOf(world)}`,
+      "Subsystem sftp internal-sftp",
       "",
     ].join("\n"),
   );
-  const daemon = world.start("sshd", sshd, ["-D", "-e", "-f", config]);
+  const daemon = world.start("sshd", sshd, ["-D", "-e", "-f", sshdConfig]);
   await waitFor("The OpenSSH daemon's start", () => listens(port), {
     failed: daemon.failure,
   });
@@ -101,6 +113,9 @@ export async function startPeer(world: World, sshd: string, engine: Engine): Pro
     hostKey: publicKey(hostKeyFile),
     privateKey: readFileSync(privateKeyFile, "utf8"),
     privateKeyFile,
+    sshdConfig,
+    dropins,
+    crontabs: crontabsOf(world),
   };
 }
 

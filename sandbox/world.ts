@@ -39,6 +39,8 @@ interface Registered {
   readonly processes: ProcessId[];
   /** Compose projects at an engine that was there before, with that engine's address. */
   readonly containers: { readonly host: string; readonly project: string }[];
+  /** What the machine itself has for the world: folders, and accounts by their comment. */
+  readonly machine?: { readonly folders: string[]; readonly accounts: string[] };
 }
 
 /** A process, told from a later one with the same number by when it started. */
@@ -168,6 +170,7 @@ export class World {
       owner: processId(process.pid),
       processes: [],
       containers: [],
+      machine: { folders: [], accounts: [] },
     };
     mkdirSync(REGISTER, { recursive: true });
     this.#save();
@@ -219,14 +222,47 @@ export class World {
     this.#save();
   }
 
+  /**
+   * Makes a folder outside of the system's temporary one, where nobody but root may write on the way
+   * to it, as sshd asks of a chroot. It goes with the world, and the accounts with this comment too.
+   */
+  machineFolder(path: string, account: string): void {
+    if (!isRoot()) throw new Error(`${path} and its accounts need root: run this as root`);
+    this.#record.machine?.folders.push(path);
+    this.#record.machine?.accounts.push(account);
+    this.#save();
+    mkdirSync(path, { recursive: true, mode: 0o755 });
+    this.cleanup.add(path, () => clearMachine(this.#record.machine));
+  }
+
   #save(): void {
     writeFileSync(this.#register, JSON.stringify(this.#record));
   }
 }
 
+/** Removes folders, accounts and their groups that a world had on the machine. */
+async function clearMachine(machine: Registered["machine"]): Promise<void> {
+  const comments = new Set(machine?.accounts);
+  const { stdout } = await execa("getent", ["passwd"], { reject: false });
+  const users = stdout.split("\n").flatMap((line) => {
+    const [name = "", , , , comment = ""] = line.split(":");
+    return comments.has(comment) ? [name] : [];
+  });
+  for (const user of users) {
+    await execa("userdel", ["--force", user], { reject: false });
+  }
+  for (const prefix of new Set(users.map((user) => user.slice(0, "fo-123456".length)))) {
+    for (const group of [`${prefix}_hub`, `${prefix}_hosts`]) {
+      await execa("groupdel", [group], { reject: false });
+    }
+  }
+  for (const folder of machine?.folders ?? []) rmSync(folder, { recursive: true, force: true });
+}
+
 async function clear(record: Registered): Promise<void> {
   for (const id of record.processes.toReversed()) await endGroup(id, 5_000);
   for (const { host, project } of record.containers) await removeContainers(host, project);
+  await clearMachine(record.machine);
   await removeDirectory(record.directory);
 }
 

@@ -48,7 +48,7 @@ check_path() {
       problem "dataDir: $path is no directory. Choose another targets.<name>.dataDir"
     else
       case $(stat -c '%u %A' "$path") in
-      '0 d????-??-?'*) ;;
+      0\ d????-??-?*) ;;
       *) problem "dataDir: $path must be root's, and nobody else may write to it (sshd lets nobody into a chroot otherwise). Choose another targets.<name>.dataDir, such as /srv/fort-offsite" ;;
       esac
     fi
