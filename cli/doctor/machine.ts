@@ -8,7 +8,8 @@ import { commandPluginOnPath, locateProgram } from "../../tools/index.ts";
 import { searchPath } from "../../tools/lookup.ts";
 import { isExecutable } from "../../tools/platform.ts";
 import { commandPluginVersion } from "../../tools/plugins.ts";
-import { PROGRAMS, type ProgramName } from "../../tools/programs.ts";
+import { PROGRAMS } from "../../tools/programs.ts";
+import type { ProgramName } from "../../tools/spec.ts";
 import type { Check } from "./report.ts";
 
 /** Where these commands are. */
