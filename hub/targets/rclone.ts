@@ -202,7 +202,7 @@ export class RcloneTarget implements Target {
         onLine: (line) => {
           const [, size = "", path = ""] = /^(\d+);(.*)$/.exec(line) ?? [];
           const file = waiting.get(path);
-          if (file === undefined || file.size !== Number(size)) return;
+          if (file?.size !== Number(size)) return;
           waiting.delete(path);
           observer.done(file, { result: "sent" });
         },
