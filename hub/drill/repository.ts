@@ -1,6 +1,9 @@
-import { isThroughRclone } from "../../config/manifest.ts";
+import { isThroughRclone, type Manifest, type RcloneCredentials } from "../../config/manifest.ts";
 import type { Inputs } from "../options.ts";
 import { readPassword, runRestic, type ResticResult } from "../restic.ts";
+import { readRcloneConfig } from "../targets/rclone-config.ts";
+import { RCLONE_SERVICES } from "../targets/rclone-services.ts";
+import { KNOWN_HOSTS, pinHostKeys } from "../targets/sftp-host-keys.ts";
 import { StopError, type CredentialAge } from "../targets/target.ts";
 import { DrillError } from "./report.ts";
 import { passwordFileOf } from "../settings.ts";
@@ -98,7 +101,9 @@ export class ReadOnlyRepository {
 function isRefusal(result: ResticResult): boolean {
   return (
     result.exitCode !== 0 &&
-    [...result.complaints, result.problem].some((line) => /\(401\)|401 Unauthorized/.test(line))
+    [...result.complaints, result.problem].some(
+      (line) => /\(401\)|401 Unauthorized/.test(line) || RCLONE_SERVICES.sftp.refused.test(line),
+    )
   );
 }
 
@@ -159,12 +164,35 @@ export function repositoryAt(
       ...common,
       url: `rclone:${credential.remotes.restore}:${place.path === "" ? "" : `${place.path}/`}${host}`,
       options: rcloneOptions(inputs.rclone),
-      entrances: [{ age: "restore", env: { RCLONE_CONFIG: inputs.rcloneConfig } }],
+      entrances: rcloneEntrances(inputs.manifest, inputs.rcloneConfig, credential),
     });
   }
   throw new DrillError(
     `the manifest and hub-credentials.json do not agree on "${target}". Deploy both from the same bundle`,
   );
+}
+
+/**
+ * The ways in through rclone. At an SFTP directory one key is accepted at a time, so that each that
+ * the hub holds is tried; where they are is the same for all, and only the key is another.
+ */
+function rcloneEntrances(
+  manifest: Manifest,
+  config: string,
+  { type, remotes }: RcloneCredentials,
+): Entrance[] {
+  const restore: Entrance = { age: "restore", env: { RCLONE_CONFIG: config } };
+  if (type !== "sftp") return [restore];
+  pinHostKeys(manifest);
+  const pinned = { RCLONE_CONFIG: config, [KNOWN_HOSTS]: process.env[KNOWN_HOSTS] ?? "" };
+  const sections = readRcloneConfig(config);
+  const others = (["next", "previous"] as const).flatMap((age): Entrance[] => {
+    const { [age]: remote } = { previous: undefined, ...remotes };
+    const key = remote === undefined ? undefined : sections.get(remote)?.key_pem;
+    const variable = `RCLONE_CONFIG_${remotes.restore.toUpperCase()}_KEY_PEM`;
+    return key === undefined ? [] : [{ age, env: { ...pinned, [variable]: key } }];
+  });
+  return [{ ...restore, env: pinned }, ...others];
 }
 
 /**

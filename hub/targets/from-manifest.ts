@@ -9,6 +9,7 @@ import { childrenOf } from "../locks.ts";
 import { RCLONE_SERVICES } from "./rclone-services.ts";
 import { RcloneTarget } from "./rclone.ts";
 import { RestServerTarget } from "./rest-server.ts";
+import { pinHostKeys } from "./sftp-host-keys.ts";
 import type { Target } from "./target.ts";
 
 /** What is needed to reach the targets, beside the manifest. */
@@ -66,6 +67,7 @@ export function targetFromManifest(name: string, options: TargetOptions): Target
         `the target "${name}" needs the bundle's rclone.conf: give --rclone-config or set OFFSITE_RCLONE_CONFIG`,
       );
     }
+    if (target.type === "sftp") pinHostKeys(manifest);
     return new RcloneTarget({
       name,
       service: RCLONE_SERVICES[target.type],

@@ -8,15 +8,18 @@ import { tryBucket } from "./b2-canary.ts";
 import { renewed, type TargetOptions } from "./from-manifest.ts";
 import type { CanaryReport, Probe } from "./probe.ts";
 import { RcloneProbe } from "./rclone-probe.ts";
+import type { RcloneOptions } from "./rclone-process.ts";
 import { RCLONE_SERVICES } from "./rclone-services.ts";
 import { RestProbe } from "./rest-probe.ts";
+import { trySftp } from "./sftp-canary.ts";
+import { pinHostKeys } from "./sftp-host-keys.ts";
 
 /** How it is tried at a target of each type what must be refused there. */
 function canaryOf(
   name: string,
   target: RcloneManifest,
   credential: RcloneCredentials,
-  config: string,
+  { config, program }: RcloneOptions,
 ): () => Promise<CanaryReport> {
   if (target.type === "b2" && credential.type === "b2") {
     const { bucket, path, keepHiddenDays } = target;
@@ -37,6 +40,10 @@ function canaryOf(
     const options = { target: name, config, generation, remotes, bucket, path, protection };
     return async () => await (await import("./s3-canary.ts")).tryS3Bucket(options);
   }
+  if (target.type === "sftp" && credential.type === "sftp") {
+    const options = { config, program, remotes: credential.remotes, path: target.path };
+    return async () => await trySftp(options);
+  }
   return () => Promise.resolve({ errors: [], notices: [] });
 }
 
@@ -49,7 +56,7 @@ export function probeFromManifest(
   name: string,
   options: Omit<TargetOptions, "uploadLimitKiB">,
 ): Probe {
-  const { manifest, credentials, repositories, rcloneConfig } = options;
+  const { manifest, credentials, repositories, rcloneConfig, rclone: program } = options;
   const target = manifest.targets[name];
   const credential = credentials.targets[name];
   if (target?.type === "rest-server" && credential?.type === "rest-server") {
@@ -70,13 +77,14 @@ export function probeFromManifest(
   if (isThroughRclone(target) && credential?.type === target.type && rcloneConfig !== undefined) {
     const { restore, ...writing } = credential.remotes;
     const { current, next, previous } = { previous: undefined, ...writing };
+    if (target.type === "sftp") pinHostKeys(manifest);
     return new RcloneProbe({
-      program: options.rclone,
+      program,
       config: rcloneConfig,
       path: target.path,
       remotes: [restore, current, next, previous].filter((remote) => remote !== undefined),
       refused: RCLONE_SERVICES[target.type].refused,
-      tryTarget: canaryOf(name, target, credential, rcloneConfig),
+      tryTarget: canaryOf(name, target, credential, { config: rcloneConfig, program }),
     });
   }
   throw new UsageError(`the target "${name}" is of a type that this version cannot verify`);
