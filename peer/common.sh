@@ -1,5 +1,6 @@
 # What the peer's scripts share. It comes below the block of variables that peer/script.ts writes:
 #   project, data_dir, listen_address, listen_ipv6, port: where clients reach the server;
+#   tunnel, tunnel_id: the kind of the server's own tunnel, and its files;
 #   local_address, local_port: where it is asked from its own container; uid;
 #   and for an installation services, images, max_size, max_size_kib, compose_b64, htpasswd_b64;
 #   for a look thorough
@@ -20,6 +21,7 @@ die() {
 }
 
 has_address() {
+  [ -z "$tunnel" ] || return 0
   case $listen_address in
   0.0.0.0 | :: | 127.*) return 0 ;;
   esac
@@ -95,6 +97,30 @@ image_print() {
     printf '{"id":null,"env":null}\n'
 }
 
+# A container of the server's by its service.
+service() {
+  docker ps --all --quiet --no-trunc --filter "label=com.docker.compose.project=$project" \
+    --filter "label=com.docker.compose.service=$1" | head -n 1
+}
+
+# Whether tunnel and server are in the network that is held now: whoever starts that container again
+# by hand leaves them in one that leads nowhere.
+is_together() {
+  [ -n "$tunnel" ] || return 0
+  held=
+  for part in network tunnel rest-server; do
+    part_id=$(service "$part")
+    [ -n "$part_id" ] || return 1
+    part_net=$(readlink "/proc/$(docker inspect --format '{{.State.Pid}}' "$part_id")/ns/net") || return 1
+    [ "${held:=$part_net}" = "$part_net" ] || return 1
+  done
+}
+
+# The files of the tunnel as one line.
+tunnel_print() {
+  [ -z "$tunnel" ] || (cd "$server/tunnel/$tunnel_id" 2>/dev/null && cat -- * | sha256sum) || :
+}
+
 # What was put in place, a line each. An edit that was taken back is seen by the file's time of
 # change, which nobody can set: the server may have loaded the file meanwhile.
 footprint() {
@@ -102,6 +128,7 @@ footprint() {
   printf 'htpasswd %s\n' "$(stat -c '%i %z' "$server/auth/htpasswd" 2>/dev/null)"
   printf 'sha256.htpasswd %s\n' "$(sha256 "$server/auth/htpasswd")"
   printf 'sha256.compose %s\n' "$(sha256 "$server/compose.yaml")"
+  printf 'tunnel %s\n' "$(tunnel_print)"
   for name in data_dir repositories; do
     case $name in data_dir) at=$data_dir ;; *) at=$repositories ;; esac
     printf '%s %s\n' "$name" "$(readlink "$at" || printf 'a directory')"

@@ -1,6 +1,7 @@
 /** The compose file of a peer's rest-server, and of what stands beside it. */
 import { stringify } from "yaml";
 import { caddyService, type CaddyPlaces, type CaddyService } from "./services/caddy.ts";
+import { IN_TUNNEL, tunnelServices, type TunnelServices } from "./services/tunnel.ts";
 import { restServerService, type RestServerService } from "./services/rest-server.ts";
 import type { ComposeService } from "./services/service.ts";
 
@@ -13,11 +14,18 @@ export interface ComposeOptions extends RestServerService {
   readonly project: string;
   /** TLS in front of the server, which then listens at {@link CaddyService.upstream}. */
   readonly tls?: { readonly caddy: CaddyService; readonly places: CaddyPlaces } | undefined;
+  /** A tunnel, in whose network the server listens and in no other. */
+  readonly tunnel?: TunnelServices | undefined;
 }
 
 /** The services by name; the server itself is `rest-server`. */
 export function composeServices(options: ComposeOptions): Record<string, ComposeService> {
-  const { tls, healthSeconds } = options;
+  const { tls, tunnel, healthSeconds } = options;
+  if (tunnel !== undefined) {
+    const { services, server } = tunnelServices({ ...tunnel, healthSeconds });
+    const own = restServerService({ ...options, network: IN_TUNNEL });
+    return { ...services, "rest-server": { ...own, ...server } };
+  }
   if (tls === undefined) return { "rest-server": restServerService(options) };
   const { caddy, places } = tls;
   return {

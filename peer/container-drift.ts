@@ -10,10 +10,12 @@ const serviceSchema = z.object({
   entrypoint: z.array(z.string()),
   command: z.array(z.string()),
   user: z.string(),
-  network_mode: z.string(),
+  /** The project's own network when left out. */
+  network_mode: z.string().optional(),
   read_only: z.boolean(),
   cap_add: z.array(z.string()).default([]),
   cap_drop: z.array(z.string()),
+  devices: z.array(z.string()).default([]),
   security_opt: z.array(z.string()).default([]),
   mem_limit: z.string(),
   pids_limit: z.number(),
@@ -124,14 +126,24 @@ function settingsOf({ Config, HostConfig, Mounts }: Container, service: Service)
   const wanted = service.healthcheck;
   return [
     ["user", Config.User, service.user],
-    ["network", HostConfig.NetworkMode, service.network_mode],
+    [
+      "network",
+      networkOf(HostConfig.NetworkMode, service),
+      networkOf(service.network_mode, service),
+    ],
     ["root file system's being read-only", HostConfig.ReadonlyRootfs, service.read_only],
     ["privilege", HostConfig.Privileged, false],
     ["list of added capabilities", capabilities(HostConfig.CapAdd), sorted(service.cap_add)],
     ["list of dropped capabilities", sorted(HostConfig.CapDrop), sorted(service.cap_drop)],
     ["list of security options", sorted(HostConfig.SecurityOpt), sorted(service.security_opt)],
     ["list of added groups", HostConfig.GroupAdd, []],
-    ["list of devices", HostConfig.Devices, []],
+    [
+      "list of devices",
+      HostConfig.Devices.map(
+        ({ PathOnHost, PathInContainer }) => `${PathOnHost}:${PathInContainer}`,
+      ),
+      service.devices,
+    ],
     ["sharing of processes", HostConfig.PidMode, ""],
     ["sharing of users", HostConfig.UsernsMode, ""],
     ["sharing of the host's name", HostConfig.UTSMode, ""],
@@ -154,6 +166,14 @@ function settingsOf({ Config, HostConfig, Mounts }: Container, service: Service)
       ],
     ],
   ];
+}
+
+/** What Docker calls by an ID or by the project's name, in the words of the compose file. */
+function networkOf(mode: string | undefined, { network_mode }: Service): string {
+  if (mode === undefined || mode.endsWith("_default")) return "the project's own";
+  // Whether it is the right container's is seen by the network itself.
+  const isShared = mode.startsWith("container:") && network_mode?.startsWith("service:") === true;
+  return isShared ? network_mode : mode;
 }
 
 function limits(host: Container["HostConfig"]): string {

@@ -64,7 +64,7 @@ export const containerSchema = z.object({
     UTSMode: text,
     UsernsMode: text,
     Devices: z
-      .array(z.unknown())
+      .array(z.object({ PathOnHost: text, PathInContainer: text }))
       .nullish()
       .transform((list) => list ?? []),
     RestartPolicy: z.object({ Name: text, MaximumRetryCount: count }),

@@ -112,6 +112,15 @@ function ofContainers(
     drift.push(...phrases.map((phrase) => phrase.replace(/^the container\b/, what)));
   }
   if (main === undefined) return;
+  if (facts.apart) {
+    drift.push(
+      "the server and its tunnel are not in one network: nobody reaches it. Somebody started the container network again",
+    );
+  }
+  if (server.tunnel !== undefined && facts.changed.has("tunnel")) {
+    const isPending = installed !== undefined && installed.compose !== sha256(composeText(server));
+    if (!isPending) drift.push("the tunnel's files were changed by hand");
+  }
   for (const path of facts.detached) {
     drift.push(`the container goes on in a directory that is no longer ${printable(path)}`);
   }

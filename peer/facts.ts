@@ -52,6 +52,8 @@ export interface PeerFacts {
   /** The compose file's text. */
   readonly compose?: string;
   readonly pending: boolean;
+  /** Whether the server has another network than its tunnel. */
+  readonly apart: boolean;
   /** Whether the last installation left a footprint to compare with. */
   readonly footprint: boolean;
   /** What is not as in the footprint: `htpasswd`, `sha256.compose`, `data_dir` … */
@@ -129,6 +131,7 @@ function factsOf(all: All, one: One): PeerFacts {
     },
     ...optional("compose", compose && Buffer.from(compose, "base64").toString("utf8")),
     pending: one("pending") === "yes",
+    apart: one("apart") === "yes",
     footprint: one("footprint") === "yes",
     changed: new Set(all("changed")),
     engine: one("engine") ?? "silent",

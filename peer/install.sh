@@ -174,6 +174,7 @@ stage() {
   printf '%s' "$compose_b64" | base64 -d >"$server/next/compose.yaml"
   printf '%s' "$htpasswd_b64" | base64 -d >"$server/next/htpasswd"
   stage_tls
+  stage_tunnel
   docker compose --project-name "$project" --file "$server/next/compose.yaml" config --quiet ||
     die 'the compose file does not suit this version of docker compose, nothing was changed'
   for each in $images; do
@@ -226,6 +227,7 @@ is_healthy() {
     [ -n "$id" ] && [ "$(docker inspect --format '{{.State.Health.Status}}' "$id" 2>/dev/null)" = healthy ] ||
       return 1
   done
+  is_together
 }
 
 # Removes every container of the server, in whatever state; of others those that are in its way.
@@ -258,6 +260,11 @@ clear_others() {
 }
 
 start() {
+  bring_up || return 1
+  ! gather || bring_up
+}
+
+bring_up() {
   compose up --detach --wait --wait-timeout "$health_timeout" --remove-orphans --quiet-pull \
     </dev/null >"$server/compose.log" 2>&1 && return 0
   sed 's/^/  /' "$server/compose.log" >&2
@@ -361,7 +368,7 @@ install() {
   change=none
   cmp -s "$server/next/htpasswd" "$server/auth/htpasswd" || change=credentials
   cmp -s "$server/next/compose.yaml" "$server/compose.yaml" || change=release
-  [ "$proxy" != stale ] || change=release
+  [ "$proxy$tunnelled" != stale ] || change=release
   [ -z "$repair" ] || change=repair
   if [ "$change" = none ] && is_healthy; then
     own
@@ -388,6 +395,7 @@ install() {
   *) say "The server is up on $listen_address port $port" ;;
   esac
   tidy_tls
+  tidy_tunnel
   tell_authority
 }
 
@@ -400,6 +408,7 @@ put_in_place() {
   put "$server/next/compose.yaml" "$server/compose.yaml"
   own
   clear_proxy
+  clear_tunnel
   if [ "$change" = credentials ] && is_healthy; then
     reload || fail 'the new credentials were not taken over'
   else

@@ -110,6 +110,7 @@ look_container() {
   # What stands beside the server is asked by its own health check.
   [ "$state.$service" = truefalsefalse.rest-server ] || return 0
   fact running "$1"
+  is_together || fact apart yes
   look_mounts "$pid"
   ask "$1"
 }
@@ -152,7 +153,7 @@ look() {
   has_address || fact address missing
   # Where systemd starts Docker: a server that does not come back after a reboot is found in time.
   [ ! -d /run/systemd/system ] || fact boot "$(systemctl is-enabled docker.service 2>/dev/null)"
-  fact listener "$(ss -Hltnp "sport = :$port" 2>/dev/null | head -n 1 | tr -s ' ')"
+  [ -n "$tunnel" ] || fact listener "$(ss -Hltnp "sport = :$port" 2>/dev/null | head -n 1 | tr -s ' ')"
   look_files
   look_engine
   look_data

@@ -6,6 +6,7 @@ import type { ListenAddress } from "../config/rules.ts";
 import { caddyFiles, PROXY_UID, type CaddyService } from "./services/caddy.ts";
 import { hostPort } from "./services/rest-server.ts";
 import { nameConstraints } from "./tls/server.ts";
+import type { PeerTunnel } from "./tunnel.ts";
 import { composeFile, composeServices, localAddress, maxSize, SERVER_UID } from "./compose.ts";
 import type { ComposeOptions } from "./compose.ts";
 
@@ -19,6 +20,8 @@ export interface PeerServer {
   readonly maxSizeGiB: number;
   /** TLS in front of it. */
   readonly tls?: CaddyService | undefined;
+  /** A tunnel of its own, in which it listens. */
+  readonly tunnel?: PeerTunnel | undefined;
   /** The htpasswd file's content. */
   readonly htpasswd: string;
   /** Seconds between two health checks. */
@@ -30,7 +33,8 @@ function script(name: string): string {
 }
 
 const COMMON = script("common.sh");
-const INSTALL = COMMON + script("tls/install.sh") + script("install.sh");
+const INSTALL =
+  COMMON + script("tls/install.sh") + script("tunnel/install.sh") + script("install.sh");
 const LOOK = COMMON + script("look.sh");
 
 /**
@@ -64,10 +68,16 @@ export function composeText(server: PeerServer): string {
 }
 
 function optionsOf(server: PeerServer): ComposeOptions {
-  const { tls } = server;
+  const { tls, tunnel } = server;
   const own = `${server.dataDir}/server`;
   return {
     ...server,
+    tunnel: tunnel && {
+      ...tunnel.service,
+      files: `${own}/tunnel/${tunnelFilesId(tunnel)}`,
+      key: `${own}/tunnel/key`,
+      state: `${own}/tunnel/state`,
+    },
     tls: tls && {
       caddy: tls,
       places: {
@@ -79,6 +89,11 @@ function optionsOf(server: PeerServer): ComposeOptions {
     repositories: `${server.dataDir}/repositories`,
     auth: `${server.dataDir}/server/auth`,
   };
+}
+
+/** What names the folder of a tunnel's files: their content. Nobody learns a key from it. */
+function tunnelFilesId({ files }: PeerTunnel): string {
+  return sha256(JSON.stringify(files)).slice(0, 16);
 }
 
 /** What names the folder of Caddy's files: their content. */
@@ -122,6 +137,7 @@ export function peerScript(server: PeerServer): string {
     ...variablesOf(server),
     services: services.map(([name]) => name).join(" "),
     ...tlsVariables(server.tls),
+    ...(server.tunnel !== undefined && tunnelVariables(server.tunnel)),
     images: [...new Set(services.map(([, { image }]) => image))].join(" "),
     max_size: String(maxSize(server)),
     max_size_kib: String(Math.floor(server.maxSizeGiB * 1024 ** 2)),
@@ -156,6 +172,16 @@ function tlsVariables(tls: CaddyService | undefined): Record<string, string> {
   };
 }
 
+function tunnelVariables(tunnel: PeerTunnel): Record<string, string> {
+  return {
+    tunnel_uid: String(tunnel.uid),
+    tunnel_files: Object.entries(tunnel.files)
+      .map(([name, content]) => `${name} ${base64(content)}`)
+      .join("\n"),
+    tunnel_key_b64: base64(tunnel.authKey),
+  };
+}
+
 function variablesOf(server: PeerServer): Record<string, string> {
   const inner = innerListen(server);
   return {
@@ -166,6 +192,8 @@ function variablesOf(server: PeerServer): Record<string, string> {
     local_address: localAddress(inner),
     local_port: String(inner.port),
     port: String(server.listen.port),
+    tunnel: server.tunnel?.service.type ?? "",
+    tunnel_id: server.tunnel === undefined ? "" : tunnelFilesId(server.tunnel),
     uid: String(SERVER_UID),
   };
 }

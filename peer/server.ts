@@ -1,10 +1,11 @@
 /** From a stack's settings to the server that shall be on a peer, and the way to that peer. */
-import type { HostConfig, RestServerTargetConfig } from "../config/stack.ts";
+import type { HostConfig, RestServerTargetConfig, TargetSecrets } from "../config/stack.ts";
 import { listenOf } from "../config/targets/tunnel.ts";
 import { jointGeneration } from "../credentials/derive.ts";
 import { htpasswdFile, type HashMemory } from "../credentials/htpasswd.ts";
 import type { PeerServer } from "./script.ts";
 import { peerTls } from "./tls/server.ts";
+import { peerTunnel } from "./tunnel.ts";
 import type { SshConnection } from "./ssh.ts";
 
 /** What a stack says of a peer's server. */
@@ -16,6 +17,8 @@ export interface PeerSettings {
   readonly hosts: Readonly<Record<string, HostConfig>>;
   /** The seed of all derived credentials. Secret. */
   readonly seed: string;
+  /** What the target needs that cannot be derived; only an installation has to know it. Secret. */
+  readonly secrets?: TargetSecrets | undefined;
   /** Hashes that need not be reckoned again. */
   readonly hashes?: HashMemory;
 }
@@ -30,7 +33,8 @@ export function projectName(stack: string, target: string): string {
  *
  * @throws RangeError when `listen` is no address and port, which a checked config cannot lead to.
  */
-export function peerServer({ stack, name, target, hosts, seed, hashes }: PeerSettings): PeerServer {
+export function peerServer(settings: PeerSettings): PeerServer {
+  const { stack, name, target, hosts, seed, hashes, secrets } = settings;
   const listen = listenOf(target);
   const users = Object.entries(hosts).map(([host, { generation }]) => ({
     owner: { at: "target", target: name, host } as const,
@@ -43,6 +47,7 @@ export function peerServer({ stack, name, target, hosts, seed, hashes }: PeerSet
     image: target.image,
     listen,
     tls: peerTls(target, project),
+    tunnel: peerTunnel(name, target, seed, secrets),
     maxSizeGiB: target.maxSizeGiB,
     htpasswd: htpasswdFile(seed, users, hashes),
   };

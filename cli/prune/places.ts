@@ -9,9 +9,8 @@ import { deriveTrio, jointStanding } from "../../credentials/derive.ts";
 import { HttpPool } from "../../hub/targets/http-pool.ts";
 import { RestServerTarget } from "../../hub/targets/rest-server.ts";
 import type { Inventory } from "../../hub/targets/target.ts";
-import { localAddress } from "../../peer/compose.ts";
 import type { DoorPlace } from "../../peer/door.ts";
-import { forward } from "../../peer/forward.ts";
+import { forwardToServer } from "../../peer/forward-into.ts";
 import { peerConnection, projectName } from "../../peer/server.ts";
 import { interruption } from "../interruption.ts";
 
@@ -23,6 +22,7 @@ const PROOF_MS = 60_000;
 export interface PeerServer extends DoorPlace {
   readonly target: string;
   readonly listen: ListenAddress;
+  readonly inTunnel: boolean;
   /** By host: what its server accepts, and the neighbours. Secret. */
   readonly passwords: ReadonlyMap<string, PasswordTrio>;
 }
@@ -41,6 +41,7 @@ export function peerServer(
   return {
     target,
     listen,
+    inTunnel: settings.tunnel !== undefined,
     connection: peerConnection(settings, config.sshPrivateKey),
     project: projectName(stack, target),
     dataDir: settings.dataDir,
@@ -64,9 +65,7 @@ export async function withServer<T>(
   signal: AbortSignal,
   work: (url: string) => Promise<T>,
 ): Promise<T> {
-  const way = await forward(peer.connection, localAddress(peer.listen), peer.listen.port, {
-    signal,
-  });
+  const way = await forwardToServer(peer, { signal });
   try {
     return await work(`http://127.0.0.1:${way.port}/`);
   } catch (error) {

@@ -7,7 +7,7 @@ import { listenOf, serverUrl } from "../../config/targets/tunnel.ts";
 import { messageOf } from "../../hub/errors.ts";
 import { discard, RestConnection, type Patience } from "../../hub/targets/rest-client.ts";
 import { StopError } from "../../hub/targets/target.ts";
-import { localAddress } from "../../peer/compose.ts";
+import { forwardToServer } from "../../peer/forward-into.ts";
 import { forward } from "../../peer/forward.ts";
 import type { SshConnection } from "../../peer/ssh.ts";
 import { interruption } from "../interruption.ts";
@@ -46,12 +46,14 @@ export function urlOf(target: RestServerTargetConfig): URL {
  * listens at the peer.
  *
  * @param canLogIn - whether the peer lets the operator in.
+ * @param project - the compose project's name of the server.
  * @throws Error where there is none; Skipped where that says no more than the login does.
  */
 export async function routeTo(
   target: RestServerTargetConfig,
   connection: SshConnection,
   canLogIn: boolean,
+  project: string,
 ): Promise<Route> {
   const url = urlOf(target);
   const refused = await unreached(url);
@@ -60,10 +62,9 @@ export async function routeTo(
     throw new Skipped(`${url.href} is the peer's own address, and SSH does not get there`);
   }
   if (!canLogIn) throw new Error(`${url.href} cannot be reached: ${refused}`);
-  const listen = listenOf(target);
-  const way = await forward(connection, localAddress(listen), listen.port, {
-    signal: interruption,
-  });
+  const place = { connection, project, listen: listenOf(target) };
+  const inTunnel = target.tunnel !== undefined;
+  const way = await forwardToServer({ ...place, inTunnel }, { signal: interruption });
   return { url: `http://127.0.0.1:${way.port}/`, direct: false, close: () => way.close() };
 }
 

@@ -2,10 +2,11 @@
 import pLimit from "p-limit";
 import type { TargetRecord } from "../../config/record.ts";
 import type { RestServerTargetConfig } from "../../config/stack.ts";
+import { rememberedDigests, withDigests } from "../../config/targets/digests.ts";
 import { RestConnection } from "../../hub/targets/rest-client.ts";
 import { RestProbe } from "../../hub/targets/rest-probe.ts";
 import { lookAtPeer, type Look } from "../../peer/look.ts";
-import { peerConnection, peerServer } from "../../peer/server.ts";
+import { peerConnection, peerServer, projectName } from "../../peer/server.ts";
 import { sweepPrivateFolders, type SshConnection } from "../../peer/ssh.ts";
 import { interruption } from "../interruption.ts";
 import { judgeCertificate } from "./certificate.ts";
@@ -68,7 +69,8 @@ async function lookFor(
   const { stack, name, target, hosts, seed, record } = options;
   let found: Reached | undefined;
   await checks.make("login", async () => {
-    const server = peerServer({ stack, name, target, hosts, seed });
+    const pinned = withDigests(target, rememberedDigests(record));
+    const server = peerServer({ stack, name, target: pinned, hosts, seed });
     const look = await lookAtPeer(connection, server, {
       installed: record,
       signal: interruption,
@@ -117,7 +119,8 @@ async function throughHttp(
   }
   let route: Route | undefined;
   await checks.make("reachable", async (check) => {
-    const found = await routeTo(target, connection, canLogIn);
+    const project = projectName(options.stack, name);
+    const found = await routeTo(target, connection, canLogIn, project);
     try {
       await mustAnswer(found, url);
     } catch (error) {
