@@ -4,13 +4,18 @@ import type { Standing } from "../config/generations.ts";
 import type { HubCredentials, TargetManifest } from "../config/manifest.ts";
 import type { TargetRecord } from "../config/record.ts";
 import type { RestServerTargetConfig } from "../config/stack.ts";
+import type { DigestMemory } from "../config/targets/digests.ts";
 import { serverUrl } from "../config/targets/tunnel.ts";
 import { deriveTrio, jointStanding, type PasswordOwner } from "../credentials/derive.ts";
 import type { EnvLine } from "../credentials/env-file.ts";
 import type { RcloneRemote } from "../credentials/rclone-conf.ts";
-import { asRoot, composeText, peerScript, releaseHashes, type PeerServer } from "../peer/script.ts";
+import { asRoot, peerScript, publicFiles, releaseHashes, type PeerServer } from "../peer/script.ts";
 import { peerServer } from "../peer/server.ts";
+import type { CaddyService } from "../peer/services/caddy.ts";
+import { certificateIn } from "../peer/tls/server.ts";
+import type { newDnsRecord } from "./dns-record.ts";
 import { plainError } from "./errors.ts";
+import { pinImages } from "./image-digest.ts";
 import {
   forEachHost,
   hostOf,
@@ -18,11 +23,29 @@ import {
   withSlash,
   type OffsiteTarget,
   type TargetContext,
+  type TargetFile,
 } from "./target.ts";
+import { tunnelFiles } from "./tunnel-files.ts";
 
 /** The settings of a {@link RestServerTarget}. */
 export interface RestServerTargetArgs extends TargetContext {
   readonly target: RestServerTargetConfig;
+  /** The digests that were looked up for its images. */
+  readonly digests?: DigestMemory;
+  /** Makes the record of its public name; needed where the settings ask for one. */
+  readonly newDnsRecord?: typeof newDnsRecord;
+}
+
+/** What the settings of a target need before it can be made. */
+export async function prepareRestServer(
+  name: string,
+  { target, before }: Pick<RestServerTargetArgs, "target" | "before">,
+): Promise<Pick<RestServerTargetArgs, "target" | "digests" | "newDnsRecord">> {
+  const pinned = await pinImages(name, target, before?.kept[name]);
+  if (target.dns === undefined) return pinned;
+  // Cloudflare's SDK is large: only a stack that has such a record waits for it.
+  const { newDnsRecord } = await import("./dns-record.ts");
+  return { ...pinned, newDnsRecord };
 }
 
 /**
@@ -31,11 +54,15 @@ export interface RestServerTargetArgs extends TargetContext {
  */
 export class RestServerTarget extends pulumi.ComponentResource implements OffsiteTarget {
   readonly targetName: string;
-  readonly manifest: TargetManifest;
+  readonly manifest: TargetManifest | pulumi.Output<TargetManifest>;
   readonly hubCredentials: pulumi.Output<HubCredentials["targets"][string]>;
   readonly rcloneRemotes: pulumi.Output<RcloneRemote[]>;
   readonly record: pulumi.Output<TargetRecord>;
+  readonly bundleFiles: readonly TargetFile[];
   readonly #args: RestServerTargetArgs;
+  readonly #repositories: Readonly<Record<string, string>>;
+  /** In PEM: who vouches for the server, where that is nobody whom all the world trusts. */
+  readonly #certificate: pulumi.Output<string> | undefined;
 
   constructor(name: string, args: RestServerTargetArgs, opts?: pulumi.ComponentResourceOptions) {
     const { target } = args;
@@ -47,20 +74,24 @@ export class RestServerTarget extends pulumi.ComponentResource implements Offsit
       repositories: forEachHost(args.hosts, (host) => `rest:${url}${host}/`),
     };
     const server = serverOf(name, args);
-    const files = { "compose.yaml": composeText(server) };
-    super("fort-offsite:index:RestServerTarget", name, publicInputs(manifest, files), opts);
+    const inputs = publicInputs(manifest, publicFiles(server));
+    super("fort-offsite:index:RestServerTarget", name, inputs, opts);
     this.targetName = name;
-    this.manifest = manifest;
     this.#args = args;
-    if (!target.image.includes("sha256:")) {
-      void pulumi.log.warn(`The image ${target.image} is not pinned by its digest`, this);
-    }
+    this.#repositories = manifest.repositories;
 
     const { stdout } = this.#install(server);
+    const certificate = this.#certificateOf(server.tls, stdout);
+    this.#certificate = certificate;
+    this.manifest =
+      certificate?.apply((pem): TargetManifest => ({ ...manifest, certificate: pem })) ?? manifest;
     // Known when the installation has ended well, and not before.
-    this.record = stdout.apply((): TargetRecord => ({
+    this.record = pulumi.all([stdout, certificate]).apply(([, pem]): TargetRecord => ({
       type: "rest-server",
       ...releaseHashes(server),
+      ...(args.digests !== undefined && { digests: args.digests }),
+      ...(server.tls?.kind === "self-signed" &&
+        pem !== undefined && { authority: { id: server.tls.authority, certificate: pem } }),
     }));
 
     this.hubCredentials = pulumi.secret({
@@ -70,6 +101,7 @@ export class RestServerTarget extends pulumi.ComponentResource implements Offsit
       ),
     });
     this.rcloneRemotes = pulumi.output([]);
+    this.bundleFiles = tunnelFiles(name, target, args.seed);
     this.registerOutputs({ url });
   }
 
@@ -80,20 +112,53 @@ export class RestServerTarget extends pulumi.ComponentResource implements Offsit
       this.#standing(host),
     );
     const prefix = `OFFSITE_${this.targetName.toUpperCase()}`;
-    return pulumi.secret<EnvLine[]>([
+    const lines: EnvLine[] = [
       {
         comment: `Restore from ${this.targetName}: RESTIC_REST_PASSWORD=$${prefix}_PASSWORD restic -r $${prefix}_REPOSITORY restore …`,
       },
-      [`${prefix}_REPOSITORY`, this.manifest.repositories[host] ?? ""],
+      [`${prefix}_REPOSITORY`, this.#repositories[host] ?? ""],
       [`${prefix}_PASSWORD`, current],
       [`${prefix}_PASSWORD_NEXT`, next],
       [`${prefix}_PASSWORD_PREVIOUS`, previous ?? ""],
-    ]);
+    ];
+    if (this.#certificate === undefined) return pulumi.secret(lines);
+    return pulumi.secret(
+      this.#certificate.apply((pem): EnvLine[] => [
+        ...lines,
+        {
+          comment: `Who vouches for ${this.targetName}, first of all: printf %s $${prefix}_CERTIFICATE | base64 -d >${this.targetName}.pem; export RESTIC_CACERT=$PWD/${this.targetName}.pem`,
+        },
+        [`${prefix}_CERTIFICATE`, Buffer.from(pem).toString("base64")],
+      ]),
+    );
+  }
+
+  /**
+   * Who vouches for the server: an ACME server's own authority, or the one that the peer has made.
+   * A preview takes the latter from the last update, whatever else changes at the peer.
+   */
+  #certificateOf(
+    tls: CaddyService | undefined,
+    stdout: pulumi.Output<string>,
+  ): pulumi.Output<string> | undefined {
+    if (tls?.kind !== "self-signed") {
+      return tls?.acmeRoot === undefined ? undefined : pulumi.output(tls.acmeRoot);
+    }
+    const kept = this.#args.before?.kept[this.targetName];
+    const last = kept?.type === "rest-server" ? kept.authority : undefined;
+    const known = last?.id === tls.authority ? last.certificate : undefined;
+    if (known !== undefined && pulumi.runtime.isDryRun()) return pulumi.output(known);
+    return stdout.apply((text) => {
+      const said = certificateIn(text) ?? known;
+      if (said !== undefined) return said;
+      throw plainError(`${this.targetName}: the peer did not say which authority it has made`);
+    });
   }
 
   #install(server: PeerServer): command.remote.Command {
     const { target, sshPrivateKey } = this.#args;
     const repair = this.#repair();
+    const dns = this.#args.newDnsRecord?.(this.targetName, target, { parent: this });
     return new command.remote.Command(
       `${this.targetName}-server`,
       {
@@ -116,6 +181,8 @@ export class RestServerTarget extends pulumi.ComponentResource implements Offsit
       {
         parent: this,
         deleteBeforeReplace: true,
+        // The ACME server asks where the name leads.
+        dependsOn: dns === undefined ? [] : [dns],
         protect: target.protect,
         // A repair has a name of its own, with which it is a change. The name stays in the state
         // afterwards: a repair that is made is not made again (docs/adr/0012-drift.md).
@@ -155,7 +222,8 @@ export class RestServerTarget extends pulumi.ComponentResource implements Offsit
 function serverOf(name: string, args: RestServerTargetArgs): PeerServer {
   const { stack, target, hosts, seed, hashes } = args;
   try {
-    return peerServer({ stack, name, target, hosts, seed, hashes });
+    const secrets = args.targetSecrets?.[name];
+    return peerServer({ stack, name, target, hosts, seed, hashes, secrets });
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     throw plainError(error.message);

@@ -46,6 +46,10 @@ const targetRecord = z.discriminatedUnion("type", [
     /** SHA-256 of the files that were put on the peer. */
     compose: sha256,
     htpasswd: sha256,
+    /** The digests of images that the settings do not pin, by image. */
+    digests: z.record(z.string(), z.string()).optional(),
+    /** The peer's own authority: what names it, and its certificate in PEM. */
+    authority: z.object({ id: z.string(), certificate: z.string() }).optional(),
   }),
 ]);
 

@@ -1,6 +1,7 @@
 /** A look at a peer: what is there, against what was put there. Nothing is changed by it. */
 import { remembered, type StackRecord, type TargetRecord } from "../config/record.ts";
 import type { StackConfig } from "../config/stack.ts";
+import { rememberedDigests, withDigests } from "../config/targets/digests.ts";
 import type { HashMemory } from "../credentials/htpasswd.ts";
 import { messageOf } from "../hub/errors.ts";
 import { excerpt } from "../hub/format.ts";
@@ -102,7 +103,8 @@ export async function lookAtPeers(
       return [name, await lookAtSftp(connection, place, { thorough: false })] as const;
     }
     if (target.type !== "rest-server" || installed?.type !== "rest-server") return undefined;
-    const server = peerServer({ stack, name, target, hosts, seed, hashes });
+    const pinned = withDigests(target, rememberedDigests(installed));
+    const server = peerServer({ stack, name, target: pinned, hosts, seed, hashes });
     const connection = peerConnection(target, sshPrivateKey);
     return [name, await lookAtPeer(connection, server, { installed, thorough: false })] as const;
   });

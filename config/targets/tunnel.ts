@@ -217,6 +217,8 @@ export function serverUrl(target: Placed): string {
   const { tunnel } = target;
   if (target.tls !== undefined) return tlsUrl(target, listenOf(target));
   if (tunnel?.type === "tailscale") return `http://${tunnel.hostname}:${tunnel.port}`;
+  // As it is spelled: another spelling would be another URL to whoever has it already.
+  if (tunnel === undefined && target.listen !== undefined) return `http://${target.listen}`;
   const { address, port } = listenOf(target);
   return `http://${address.includes(":") ? `[${address}]` : address}:${port}`;
 }
