@@ -12,13 +12,14 @@ import { reportJson } from "../report/json.ts";
 import { marker, reportMarkdown, type Origin } from "../report/markdown.ts";
 import { postComment } from "../report/post.ts";
 import { readPreview, type Preview } from "../report/preview.ts";
-import { makeReport } from "../report/report.ts";
+import { isUnchanged, makeReport } from "../report/report.ts";
 import { readSettings, withSecrets, type Settings } from "../report/settings.ts";
 import { findProject, OperatorStack, settingsFile } from "../stack.ts";
 
 interface Options extends StackOptions {
   readonly base?: string;
   readonly refresh?: boolean;
+  readonly expectNoChanges?: boolean;
   readonly note?: string;
   readonly post?: boolean;
   readonly pullRequest?: number;
@@ -45,6 +46,7 @@ export function reportCommand(): Command {
       "--refresh",
       "without a preview: ask the providers too, for what was changed there by hand",
     )
+    .option("--expect-no-changes", "end with 1 where anything would change, or was changed by hand")
     .option("--note <sentence>", "a sentence on what kind of preview it is")
     .option("--post", "create or update the comment at GitHub or Forgejo; see docs/ci.md")
     .option(
@@ -74,7 +76,8 @@ async function run(file: string | undefined, options: Options): Promise<void> {
   const comment = reportMarkdown(report, origin);
   if (options.json === true) console.log(JSON.stringify(reportJson(report, origin), null, 2));
   else console.log(options.html === true ? reportPage(comment, report.stack) : comment);
-  if (!report.mergeable) process.exitCode = 1;
+  const isQuiet = options.expectNoChanges !== true || isUnchanged(report);
+  if (!report.mergeable || !isQuiet) process.exitCode = 1;
   if (forge === undefined) return;
   const { did, url } = await postComment(forge, marker(report.stack), comment, {
     signal: interruption,

@@ -88,6 +88,12 @@ export function makeReport({ preview, stack, base, settings }: ReportInput): Rep
   };
 }
 
+/** Whether nothing would change, and nothing was changed by hand. */
+export function isUnchanged({ counts, findings, failure }: Report): boolean {
+  const changes = Object.values(counts).reduce((sum, count) => sum + count, 0);
+  return failure === undefined && changes === 0 && findings.drift.length === 0;
+}
+
 /** An object with a property for each operation. */
 export function byOperation<T>(make: (operation: Operation) => T): Record<Operation, T> {
   return Object.fromEntries(
