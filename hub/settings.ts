@@ -95,6 +95,21 @@ export const settingsSchema = z
         zstd: z.string().min(1).default("zstd").describe("The program that reads .zst files."),
       })
       .prefault({}),
+    guests: z
+      .strictObject({
+        quietDays: z
+          .number()
+          .positive()
+          .default(14)
+          .describe("Days after which it is told that a guest has not backed up."),
+        fullPercent: z
+          .number()
+          .min(1)
+          .max(100)
+          .default(90)
+          .describe("The share of a guest's limit from which it is told that it is nearly full."),
+      })
+      .prefault({}),
     triggers: z
       .record(z.string(), command)
       .default({})

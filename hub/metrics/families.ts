@@ -1,10 +1,11 @@
 /**
  * The metrics of the agent, each a gauge made from the status report. All times are seconds since
  * 1970, all durations seconds, all sizes bytes; what is not known has no series. Labels are names
- * of the manifest's hosts and targets and words that are listed here, so their number is bounded.
+ * of the manifest's hosts, targets and guests and words that are listed here, so their number is bounded.
  */
 import type {
   BackupOutcome,
+  GuestStatus,
   HostAtTarget,
   HostStatus,
   RunStatus,
@@ -218,6 +219,22 @@ export const FAMILIES: readonly Family[] = [
   ...runs("thief", "rehearsal of a thief", ["target"], ({ targets }) =>
     Object.entries(targets).map(([target, { thief }]) => [{ target }, thief]),
   ),
+
+  ofGuest(
+    "guest_readable",
+    "Whether all of the guest's repository could be read.",
+    ({ readable }) => readable,
+  ),
+  ofGuest("guest_snapshots", "The guest's snapshots at the hub.", ({ snapshots }) => snapshots),
+  ofGuest(
+    "guest_backup_last_timestamp_seconds",
+    "When the guest's newest snapshot arrived at the hub.",
+    ({ lastBackup }) => lastBackup?.arrived,
+  ),
+  ofGuest("guest_files", "Files of the guest's repository.", ({ files }) => files),
+  ofGuest("guest_size_bytes", "Their sizes together.", ({ bytes }) => bytes),
+  ofGuest("guest_disk_bytes", "What they take of the hub's disk.", ({ diskBytes }) => diskBytes),
+  ofGuest("guest_limit_bytes", "What the guest may keep.", ({ limitBytes }) => limitBytes),
 ];
 
 const OUTCOMES: readonly BackupOutcome[] = [
@@ -244,6 +261,12 @@ function one(name: string, help: string, value: (report: StatusReport) => Value)
 function ofHost(name: string, help: string, value: (host: HostStatus) => Value): Family {
   return family(name, help, ["host"], ({ hosts }) =>
     Object.entries(hosts).map(([host, status]) => [{ host }, value(status)]),
+  );
+}
+
+function ofGuest(name: string, help: string, value: (guest: GuestStatus) => Value): Family {
+  return family(name, help, ["guest"], ({ guests }) =>
+    Object.entries(guests).map(([guest, status]) => [{ guest }, value(status)]),
   );
 }
 

@@ -27,6 +27,8 @@ export interface StatusReport {
   readonly hosts: Readonly<Record<string, HostStatus>>;
   /** Every target of the manifest, by name. */
   readonly targets: Readonly<Record<string, TargetStatus>>;
+  /** Every guest of the manifest, by name; empty where the report is of some hosts alone. */
+  readonly guests: Readonly<Record<string, GuestStatus>>;
   /** Repositories at the hub that belong to no host of the manifest: nobody mirrors them. */
   readonly unowned: readonly UnownedRepository[];
 }
@@ -178,4 +180,22 @@ export interface UnownedRepository {
   readonly bytes: number;
   /** When its newest snapshot arrived; null where it has none. */
   readonly lastArrived: string | null;
+}
+
+/** Somebody else's machine that keeps its backups at the hub, as its files show it. */
+export interface GuestStatus {
+  /** Whether it has made its repository. */
+  readonly seen: boolean;
+  /** Whether all of it could be read. */
+  readonly readable: boolean;
+  /** Of the snapshot that arrived last, by the hub's own clock; null where there is none. */
+  readonly lastBackup: { readonly arrived: string; readonly ageSeconds: number } | null;
+  readonly snapshots: number;
+  /** Its files and their sizes together, which the limit is for. */
+  readonly files: number;
+  readonly bytes: number;
+  /** What they take of the disk. */
+  readonly diskBytes: number;
+  /** What it may keep. */
+  readonly limitBytes: number;
 }

@@ -6,6 +6,7 @@ import { messageOf } from "../errors.ts";
 import { AT_HUB, readResults, unreadableResults, type Result } from "../results.ts";
 import type { Settings } from "../settings.ts";
 import { Findings } from "./findings.ts";
+import { judgeGuests } from "./guests.ts";
 import { judgeHost } from "./host.ts";
 import type { HostStatus, StatusReport, Thresholds, UnownedRepository } from "./report.ts";
 import { expectedOwner, scanRepository, type Scan } from "./scan.ts";
@@ -86,6 +87,10 @@ export async function status(options: StatusOptions): Promise<StatusReport> {
         : `the repository "${path}" belongs to no host of the manifest and is not mirrored: add the host to the stack's config, or move it away`,
     );
   }
+  const isWhole = options.hosts.length === Object.keys(manifest.hosts).length;
+  const guests = isWhole
+    ? judgeGuests({ manifest, settings, now: now.getTime() }, problems, notices)
+    : {};
   judgeState(state, problems, notices);
   const lines = problems.lines();
   return {
@@ -99,6 +104,7 @@ export async function status(options: StatusOptions): Promise<StatusReport> {
     thresholds,
     hosts,
     targets: Object.fromEntries(targets),
+    guests,
     unowned,
   };
 }

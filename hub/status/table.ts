@@ -5,9 +5,9 @@ import { age, when } from "./findings.ts";
 import type { HostList } from "./list.ts";
 import type { HostAtTarget, RunStatus, StatusReport } from "./report.ts";
 
-/** The hosts, then the targets with each host that needs a line of its own. */
+/** The hosts, the targets with each host that needs a line of its own, then the guests. */
 export function statusTables(report: StatusReport): string {
-  return [hostTable(report), ...targetTable(report)].join("\n");
+  return [hostTable(report), ...targetTable(report), ...guestTable(report)].join("\n");
 }
 
 function hostTable(report: StatusReport): string {
@@ -51,6 +51,19 @@ function targetTable(report: StatusReport): string[] {
     ]),
   );
   return rows.length === 0 ? [] : [table(head, rows)];
+}
+
+function guestTable({ guests }: StatusReport): string[] {
+  const rows = Object.entries(guests).map(([name, guest]) => {
+    const last = guest.lastBackup;
+    return [
+      name,
+      last === null ? "-" : `${when(last.arrived)} (${age(last.ageSeconds)} ago)`,
+      `${size(guest.bytes)} of ${size(guest.limitBytes)}`,
+      String(guest.snapshots),
+    ];
+  });
+  return rows.length === 0 ? [] : [table(["guest", "newest snapshot", "holds", "snapshots"], rows)];
 }
 
 function freshness(place: HostAtTarget): string {
