@@ -1,3 +1,5 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { isThroughRclone, type Manifest, type RcloneCredentials } from "../../config/manifest.ts";
 import type { Inputs } from "../options.ts";
 import { readPassword, runRestic, type ResticResult } from "../restic.ts";
@@ -148,9 +150,10 @@ export function repositoryAt(
     const url = place.repositories[host];
     if (trio === undefined) throw new DrillError(`hub-credentials.json has no user "${user}"`);
     if (url === undefined) throw lacking(target, host);
+    const trust = trusting(place.certificate, cache);
     const entrance = (age: CredentialAge, secret: string): Entrance => ({
       age,
-      env: { RESTIC_REST_USERNAME: user, RESTIC_REST_PASSWORD: secret },
+      env: { RESTIC_REST_USERNAME: user, RESTIC_REST_PASSWORD: secret, ...trust },
     });
     const entrances = [entrance("current", trio.current), entrance("next", trio.next)];
     if (trio.previous !== null) entrances.push(entrance("previous", trio.previous));
@@ -193,6 +196,14 @@ function rcloneEntrances(
     return key === undefined ? [] : [{ age, env: { ...pinned, [variable]: key } }];
   });
   return [{ ...restore, env: pinned }, ...others];
+}
+
+/** Lets restic trust the server's own authority, and no other; it reads that from a file. */
+function trusting(certificate: string | undefined, folder: string): Record<string, string> {
+  if (certificate === undefined) return {};
+  const file = join(folder, "authority.pem");
+  writeFileSync(file, certificate, { mode: 0o644 });
+  return { RESTIC_CACERT: file };
 }
 
 /**

@@ -54,6 +54,7 @@ export function targetFromManifest(name: string, options: TargetOptions): Target
     return new RestServerTarget({
       name,
       url: target.url,
+      trust: { certificate: target.certificate },
       maxBytes: target.maxSizeGiB * 1024 ** 3,
       repositories,
       users: new Map(users),

@@ -67,6 +67,7 @@ export function probeFromManifest(
     return new RestProbe({
       name,
       url: target.url,
+      trust: { certificate: target.certificate },
       maxBytes: undefined,
       repositories,
       users: new Map(users),

@@ -12,6 +12,7 @@ import { messageOf } from "../errors.ts";
 import { HttpPool } from "./http-pool.ts";
 import type { CanaryReport } from "./probe.ts";
 import { discard, PATIENCE, RestRepository, type RestConnection } from "./rest-client.ts";
+import { tlsOptions } from "./rest-trust.ts";
 import type { RestServerOptions } from "./rest-server.ts";
 import { StopError } from "./target.ts";
 
@@ -50,7 +51,7 @@ export class RestCanary {
     this.#path = url.pathname;
     this.#pool = new HttpPool(url.origin, {
       connections: 2,
-      connect: { timeout: connect },
+      connect: { timeout: connect, ...tlsOptions(options.trust ?? {}) },
       headersTimeout: idle,
       bodyTimeout: idle,
     });

@@ -3,6 +3,7 @@ import type { Dispatcher } from "undici";
 import type { PasswordTrio } from "../../config/manifest.ts";
 import { messageOf } from "../errors.ts";
 import { HttpPool } from "./http-pool.ts";
+import { remedyOf, tlsOptions, type Trust } from "./rest-trust.ts";
 import { GENERATION_OFFSETS, StopError, type AcceptedCredential } from "./target.ts";
 
 /** How patient the client is. Times in milliseconds. */
@@ -41,16 +42,18 @@ export class RestConnection {
   readonly #pool: HttpPool;
   readonly #path: string;
   readonly #url: string;
+  readonly #trust: Trust;
 
   /** @param url - the server's base URL, ending in a slash. */
-  constructor(url: string, connections: number, patience: Patience = PATIENCE) {
+  constructor(url: string, connections: number, patience: Patience = PATIENCE, trust: Trust = {}) {
     const parsed = new URL(url);
     this.patience = patience;
     this.#url = url;
+    this.#trust = trust;
     this.#path = parsed.pathname;
     this.#pool = new HttpPool(parsed.origin, {
       connections,
-      connect: { timeout: patience.connect },
+      connect: { timeout: patience.connect, ...tlsOptions(trust) },
       headersTimeout: patience.idle,
       bodyTimeout: patience.idle,
       keepAliveTimeout: 30_000,
@@ -75,7 +78,7 @@ export class RestConnection {
 
   /** What went wrong with a connection, with the server's address. */
   describe(error: unknown): string {
-    return `${this.#url}: ${messageOf(error)}`;
+    return `${this.#url}: ${messageOf(error)}${remedyOf(error, this.#trust)}`;
   }
 
   /** Waits before the next try. */

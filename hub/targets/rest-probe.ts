@@ -7,6 +7,7 @@ import { RestCanary } from "./rest-canary.ts";
 import { discard, RestConnection, RestRepository, TransientError } from "./rest-client.ts";
 import { LISTING_TYPE, readListing } from "./rest-listing.ts";
 import type { RestServerOptions } from "./rest-server.ts";
+import { tryCertificate } from "./rest-trust.ts";
 import { Oddities, StopError } from "./target.ts";
 
 /** Files read at a time. */
@@ -20,7 +21,7 @@ export class RestProbe implements Probe {
 
   constructor(options: RestServerOptions) {
     this.#options = options;
-    this.#connection = new RestConnection(options.url, IN_FLIGHT, options.patience);
+    this.#connection = new RestConnection(options.url, IN_FLIGHT, options.patience, options.trust);
     this.#canary = new RestCanary(options, this.#connection);
   }
 
@@ -63,8 +64,8 @@ export class RestProbe implements Probe {
     return await this.#canary.tryHost(host);
   }
 
-  tryTarget(): Promise<CanaryReport> {
-    return Promise.resolve({ errors: [], notices: [] });
+  async tryTarget(): Promise<CanaryReport> {
+    return await tryCertificate(new URL(this.#options.url), this.#options.trust ?? {});
   }
 
   async close(): Promise<void> {

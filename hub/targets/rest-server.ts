@@ -27,6 +27,7 @@ import {
   type Patience,
 } from "./rest-client.ts";
 import { LISTING_TYPE, readListing } from "./rest-listing.ts";
+import type { Trust } from "./rest-trust.ts";
 import {
   StopError,
   type AcceptedCredential,
@@ -59,6 +60,8 @@ export interface RestServerOptions {
   /** Bytes a second; Infinity for no limit. */
   readonly uploadLimit: number;
   readonly patience?: Patience;
+  /** How it proves who it is, where it speaks TLS. */
+  readonly trust?: Trust;
 }
 
 /**
@@ -83,7 +86,7 @@ export class RestServerTarget implements Target {
     this.name = options.name;
     this.maxBytes = options.maxBytes;
     this.#options = options;
-    this.#connection = new RestConnection(options.url, IN_FLIGHT, options.patience);
+    this.#connection = new RestConnection(options.url, IN_FLIGHT, options.patience, options.trust);
     this.#limit = new RateLimit(options.uploadLimit);
   }
 
