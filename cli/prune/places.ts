@@ -4,7 +4,6 @@ import { CANARY } from "../../config/canary.ts";
 import type { PasswordTrio } from "../../config/manifest.ts";
 import type { ListenAddress } from "../../config/rules.ts";
 import type { HostConfig, RestServerTargetConfig, StackConfig } from "../../config/stack.ts";
-import { listenOf } from "../../config/targets/tunnel.ts";
 import { deriveTrio, jointStanding } from "../../credentials/derive.ts";
 import { HttpPool } from "../../hub/targets/http-pool.ts";
 import { RestServerTarget } from "../../hub/targets/rest-server.ts";
@@ -12,6 +11,7 @@ import type { Inventory } from "../../hub/targets/target.ts";
 import type { DoorPlace } from "../../peer/door.ts";
 import { forwardToServer } from "../../peer/forward-into.ts";
 import { peerConnection, projectName } from "../../peer/server.ts";
+import { innerListenOf } from "../../peer/tls/server.ts";
 import { interruption } from "../interruption.ts";
 
 /** A person waits: a server that does not answer is said to be gone within a minute. */
@@ -35,15 +35,15 @@ export function peerServer(
   config: StackConfig,
   hosts: readonly string[],
 ): PeerServer {
-  const listen = listenOf(settings);
+  const project = projectName(stack, target);
   const trioOf = (host: string, own: HostConfig) =>
     deriveTrio(config.credentialSeed, { at: "target", target, host }, jointStanding(own, settings));
   return {
     target,
-    listen,
+    listen: innerListenOf(settings, project),
     inTunnel: settings.tunnel !== undefined,
     connection: peerConnection(settings, config.sshPrivateKey),
-    project: projectName(stack, target),
+    project,
     dataDir: settings.dataDir,
     passwords: forHosts(config, hosts, trioOf),
   };

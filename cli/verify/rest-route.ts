@@ -3,13 +3,15 @@ import { connect } from "node:net";
 import ipaddr from "ipaddr.js";
 import { withSlash } from "../../components/target.ts";
 import type { RestServerTargetConfig } from "../../config/stack.ts";
-import { listenOf, serverUrl } from "../../config/targets/tunnel.ts";
+import { serverUrl } from "../../config/targets/tunnel.ts";
 import { messageOf } from "../../hub/errors.ts";
 import { discard, RestConnection, type Patience } from "../../hub/targets/rest-client.ts";
+import { remedyOf, type Trust } from "../../hub/targets/rest-trust.ts";
 import { StopError } from "../../hub/targets/target.ts";
 import { forwardToServer } from "../../peer/forward-into.ts";
 import { forward } from "../../peer/forward.ts";
 import type { SshConnection } from "../../peer/ssh.ts";
+import { innerListenOf } from "../../peer/tls/server.ts";
 import { interruption } from "../interruption.ts";
 import { Skipped } from "./checks.ts";
 
@@ -23,6 +25,8 @@ export interface Route {
   /** The server's base URL on this way, ending in a slash. */
   readonly url: string;
   readonly direct: boolean;
+  /** How the server proves who it is; SSH does that for a route that is not direct. */
+  readonly trust: Trust;
   close(): Promise<void>;
 }
 
@@ -47,6 +51,7 @@ export function urlOf(target: RestServerTargetConfig): URL {
  *
  * @param canLogIn - whether the peer lets the operator in.
  * @param project - the compose project's name of the server.
+ * @param trust - how the server proves who it is over TLS.
  * @throws Error where there is none; Skipped where that says no more than the login does.
  */
 export async function routeTo(
@@ -54,18 +59,20 @@ export async function routeTo(
   connection: SshConnection,
   canLogIn: boolean,
   project: string,
+  trust: Trust = {},
 ): Promise<Route> {
   const url = urlOf(target);
   const refused = await unreached(url);
-  if (refused === undefined) return { url: url.href, direct: true, close: nothing };
+  if (refused === undefined) return { url: url.href, direct: true, trust, close: nothing };
   if (!canLogIn && isOwn(hostOf(url))) {
     throw new Skipped(`${url.href} is the peer's own address, and SSH does not get there`);
   }
   if (!canLogIn) throw new Error(`${url.href} cannot be reached: ${refused}`);
-  const place = { connection, project, listen: listenOf(target) };
+  const place = { connection, project, listen: innerListenOf(target, project) };
   const inTunnel = target.tunnel !== undefined;
   const way = await forwardToServer({ ...place, inTunnel }, { signal: interruption });
-  return { url: `http://127.0.0.1:${way.port}/`, direct: false, close: () => way.close() };
+  const through = { url: `http://127.0.0.1:${way.port}/`, direct: false, trust: {} };
+  return { ...through, close: () => way.close() };
 }
 
 /**
@@ -74,7 +81,7 @@ export async function routeTo(
  * @throws Error where it does not answer as a rest-server with passwords does.
  */
 export async function mustAnswer(route: Route, url: URL): Promise<void> {
-  const connection = new RestConnection(route.url, 1, PATIENCE);
+  const connection = new RestConnection(route.url, 1, PATIENCE, route.trust);
   const how = route.direct ? "" : ", asked through SSH";
   try {
     const request = { method: "HEAD", path: "config" } as const;
@@ -89,7 +96,11 @@ export async function mustAnswer(route: Route, url: URL): Promise<void> {
   } catch (error) {
     interruption.throwIfAborted();
     if (error instanceof StopError) throw error;
-    throw new StopError("target", `${url.href} gives no answer${how}: ${messageOf(error)}`);
+    const remedy = remedyOf(error, route.trust);
+    throw new StopError(
+      "target",
+      `${url.href} gives no answer${how}: ${messageOf(error)}${remedy}`,
+    );
   } finally {
     await connection.close();
   }

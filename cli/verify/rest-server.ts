@@ -9,7 +9,7 @@ import { lookAtPeer, type Look } from "../../peer/look.ts";
 import { peerConnection, peerServer, projectName } from "../../peer/server.ts";
 import { sweepPrivateFolders, type SshConnection } from "../../peer/ssh.ts";
 import { interruption } from "../interruption.ts";
-import { judgeCertificate } from "./certificate.ts";
+import { judgeCertificate, judgeClearText } from "./certificate.ts";
 import { Skipped, type Check, type Checks } from "./checks.ts";
 import type { TargetOptions } from "./options.ts";
 import { credentialsOf, seenOf, tryCredentials, type HostCredential } from "./rest-credentials.ts";
@@ -107,11 +107,16 @@ async function throughHttp(
 ): Promise<void> {
   const { target, hosts, seed, name } = options;
   const url = urlOf(target);
+  const trust = { certificate: options.record?.authority?.certificate ?? target.acme?.root };
   if (url.protocol === "https:") {
     await checks.make("certificate", async (check) => {
+      if (target.tls === "self-signed" && trust.certificate === undefined) {
+        throw new Skipped("no update that came to its end has pinned one yet");
+      }
       const route = await tlsRouteTo(url, connection, canLogIn);
       try {
-        return await judgeCertificate(route, check);
+        if (target.tls !== undefined) await judgeClearText(route, check);
+        return await judgeCertificate(route, check, trust);
       } finally {
         await route.close();
       }
@@ -120,7 +125,7 @@ async function throughHttp(
   let route: Route | undefined;
   await checks.make("reachable", async (check) => {
     const project = projectName(options.stack, name);
-    const found = await routeTo(target, connection, canLogIn, project);
+    const found = await routeTo(target, connection, canLogIn, project, trust);
     try {
       await mustAnswer(found, url);
     } catch (error) {
@@ -155,7 +160,7 @@ async function tryHttp(http: Http, checks: Checks): Promise<void> {
   const letIn = new Set<string>();
   await checks.make("credentials", async (check) => {
     if (route === undefined) throw new Skipped("the server is not reached");
-    const client = new RestConnection(route.url, IN_FLIGHT, PATIENCE);
+    const client = new RestConnection(route.url, IN_FLIGHT, PATIENCE, route.trust);
     try {
       const accepted = await tryCredentials(client, credentials, repair, check);
       for (const host of accepted) letIn.add(host);
@@ -168,7 +173,7 @@ async function tryHttp(http: Http, checks: Checks): Promise<void> {
     if (route === undefined) throw new Skipped("the server is not reached");
     const users = credentials.filter(({ host }) => letIn.has(host));
     if (users.length === 0) throw new Skipped("no credential that is let in");
-    await tryCanaries(name, route.url, users, (line) => check.error(`${line}. ${repair}`));
+    await tryCanaries(name, route, users, (line) => check.error(`${line}. ${repair}`));
     return "removing, overwriting and reading others' are refused";
   });
 }
@@ -176,7 +181,7 @@ async function tryHttp(http: Http, checks: Checks): Promise<void> {
 /** Tries on each host's canary what must be refused. */
 async function tryCanaries(
   name: string,
-  url: string,
+  { url, trust }: Route,
   credentials: readonly HostCredential[],
   onError: (line: string) => void,
 ): Promise<void> {
@@ -186,7 +191,7 @@ async function tryCanaries(
     return [host, { user: host, passwords }] as const;
   });
   const probe = new RestProbe({
-    ...{ name, url, users: new Map(users), patience: PATIENCE },
+    ...{ name, url, trust, users: new Map(users), patience: PATIENCE },
     ...{ maxBytes: undefined, repositories: "", uploadLimit: Infinity },
   });
   const close = () => void probe.close();

@@ -23,6 +23,12 @@ export function upstreamOf(project: string, listen: ListenAddress): ListenAddres
   return { address, port, wildcard: false };
 }
 
+/** Where a target's server itself listens. */
+export function innerListenOf(target: RestServerTargetConfig, project: string): ListenAddress {
+  const listen = listenOf(target);
+  return target.tls === undefined ? listen : upstreamOf(project, listen);
+}
+
 /** The TLS of a target's server; undefined where it has none. */
 export function peerTls(target: RestServerTargetConfig, project: string): CaddyService | undefined {
   const { tls, acme } = target;
