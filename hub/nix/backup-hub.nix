@@ -32,10 +32,12 @@ let
     "credentialsFile"
   ];
   missing = lib.filter (name: cfg.${name} == null) byHand;
+  guestsWithout = unknown manifest.guests cfg.guests.htpasswdFiles;
 in
 {
   imports = [
     ./common.nix
+    ./hub/guests.nix
     ./hub/options.nix
     ./hub/server.nix
     ./hub/units.nix
@@ -65,6 +67,11 @@ in
           (assertKnown "drill.checks" cfg.drill.checks "host" manifest.hosts)
           (assertKnown "drill.ignore" cfg.drill.ignore "host" manifest.hosts)
           (assertKnown "triggers" cfg.triggers "host" manifest.hosts)
+          (assertKnown "guests.listen" cfg.guests.listen "guest" manifest.guests)
+          {
+            assertion = offsite.secrets != "none" || guestsWithout == [ ];
+            message = "services.offsite.secrets is \"none\": set services.offsite.hub.guests.htpasswdFiles for ${quoted guestsWithout}";
+          }
         ];
         warnings =
           let
@@ -91,6 +98,13 @@ in
             owner = "restic";
           };
         }
+        // lib.mapAttrs' (
+          name: _:
+          lib.nameValuePair "offsite-guest-${name}" {
+            file = secrets.sealed "guests/${name}.htpasswd";
+            owner = "guest-${name}";
+          }
+        ) manifest.guests
         // lib.optionalAttrs manifest.sealed {
           offsite-manifest = {
             file = secrets.sealed "offsite.json";

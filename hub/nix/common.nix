@@ -39,6 +39,11 @@ in
                 default = "/var/lib/restic-repos";
                 description = "The hub's directory of repositories.";
               };
+              guestRepositories = mkOption {
+                type = types.str;
+                default = "/var/lib/restic-guests";
+                description = "The hub's directory of the guests' repositories.";
+              };
             };
             hosts = mkOption {
               type = types.listOf types.str;
@@ -52,6 +57,11 @@ in
                 ]
               );
               description = "The type of each offsite target, by its name.";
+            };
+            guests = mkOption {
+              type = types.attrsOf types.numbers.positive;
+              default = { };
+              description = "What each guest may keep at the hub, in GiB, by its name.";
             };
           };
         }

@@ -22,9 +22,13 @@ let
   fromManifest = {
     sealed = false;
     file = "${manifest}";
-    inherit (read) hub;
+    hub = {
+      guestRepositories = null;
+    }
+    // read.hub;
     hosts = lib.mapAttrs (_: host: { inherit (host) repository environment; }) read.hosts;
     targets = lib.mapAttrs (_: target: { inherit (target) type; }) read.targets;
+    guests = lib.mapAttrs (_: guest: { inherit (guest) maxSizeGiB repository; }) (read.guests or { });
   };
 
   suffix =
@@ -45,6 +49,10 @@ let
       environment = "hosts/${host}.env${suffix}";
     });
     targets = lib.mapAttrs (_: type: { inherit type; }) facts.targets;
+    guests = lib.mapAttrs (_: maxSizeGiB: {
+      inherit maxSizeGiB;
+      repository = null;
+    }) facts.guests;
   };
 in
 if facts != null then

@@ -115,6 +115,54 @@ in
       };
     };
 
+    guests = {
+      listen = mkOption {
+        type = types.attrsOf types.str;
+        default = { };
+        example = {
+          laptop = "10.8.0.1:8101";
+        };
+        description = ''
+          By guest: an address of its own, such as the hub's in the tunnel, at which it is answered
+          without TLS. The firewall is yours to open. The others are answered at sockets below
+          /run/offsite-guests, for a proxy.
+        '';
+      };
+      nginx = {
+        enable = lib.mkEnableOption "locations of nginx in front of the guests' servers, where their URLs say. TLS is for the same virtual host to add";
+        virtualHost = mkOption {
+          type = types.nullOr types.str;
+          default = null;
+          description = "The virtual host's name; by default that of the guest's URL in the manifest.";
+        };
+        allow = mkOption {
+          type = types.listOf types.str;
+          default = cfg.nginx.allow;
+          defaultText = lib.literalExpression "config.services.offsite.hub.nginx.allow";
+          example = [ "10.8.0.0/24" ];
+          description = "Who may connect to the guests' servers; everybody else is refused.";
+        };
+      };
+      htpasswdFiles = mkOption {
+        type = types.attrsOf types.str;
+        default = { };
+        description = ''
+          By guest: the opened guests/<guest>.htpasswd on the machine, for
+          `services.offsite.secrets = "none"`; user `guest-<guest>` must be able to read it.
+        '';
+      };
+      quietDays = mkOption {
+        type = types.numbers.positive;
+        default = 14;
+        description = "Days after which status tells that a guest has not backed up.";
+      };
+      fullPercent = mkOption {
+        type = types.numbers.positive;
+        default = 90;
+        description = "The share of its limit from which status tells that a guest is nearly full.";
+      };
+    };
+
     mirror = {
       schedule = mkOption {
         type = types.attrsOf types.str;

@@ -13,6 +13,7 @@ pkgs.writeText "offsite-hub-settings.json" (
         passwordFiles
         triggers
         ;
+      guests = { inherit (cfg.guests) quietDays fullPercent; };
       prune = { inherit (cfg.prune) keepHours maxBackupHours; };
       drill = {
         inherit (cfg.drill) scratch checks ignore;

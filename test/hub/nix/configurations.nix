@@ -5,6 +5,7 @@
   bundle,
   agent,
   sopsBundle ? bundle,
+  guestBundle ? bundle,
   hubAddress,
   passwordFile,
 }:
@@ -179,6 +180,47 @@ in
         client = {
           enable = true;
           inherit passwordFile;
+        };
+      };
+    }
+  ];
+  # Guests: one at an address of its own, the other behind nginx.
+  guests = evaluate [
+    stub.agenix
+    hub
+    {
+      networking.hostName = "ursula";
+      services.offsite = {
+        bundle = guestBundle;
+        secrets = "agenix";
+        onFailure = [ "notify@%n.service" ];
+        hub = {
+          enable = true;
+          inherit agent passwordFiles;
+          guests.listen.laptop = "10.8.0.1:8101";
+          guests.nginx.enable = true;
+          guests.nginx.allow = [ "10.8.0.0/24" ];
+          guests.quietDays = 30;
+        };
+      };
+    }
+  ];
+  guestsSealed = evaluate [
+    hub
+    {
+      networking.hostName = "ursula";
+      services.offsite = {
+        secrets = "none";
+        facts = {
+          hub.host = "ursula";
+          hosts = [ "ursula" ];
+          targets.cloud = "b2";
+          guests.laptop = 100;
+        };
+        hub = {
+          enable = true;
+          inherit agent;
+          guests.listen.nobody = "10.8.0.1:8101";
         };
       };
     }

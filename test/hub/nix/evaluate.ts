@@ -34,6 +34,7 @@ const systemSchema = z.object({
   sockets: z.record(z.string(), z.object({ listenStreams: strings, socketConfig: settings })),
   timers: z.record(z.string(), z.object({ wantedBy: strings, timerConfig: settings })),
   tmpfiles: strings,
+  users: z.record(z.string(), z.object({ group: z.string(), extraGroups: strings })),
   age: z.record(z.string(), secret.extend({ file: z.string() })),
   sops: z.record(z.string(), secret.extend({ sopsFile: z.string(), format: z.string() })),
   firewall: z.record(z.string(), z.object({ allowedTCPPorts: z.array(z.int()) })),

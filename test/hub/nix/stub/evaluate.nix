@@ -65,6 +65,7 @@ in
   services = builtins.mapAttrs (_: section.service) config.systemd.services;
   inherit (config.systemd) sockets timers;
   tmpfiles = config.systemd.tmpfiles.rules;
+  users = config.users.users;
   age = config.age.secrets or { };
   sops = config.sops.secrets or { };
   firewall = config.networking.firewall.interfaces;

@@ -146,6 +146,12 @@ in
     }))) { };
     systemd.timers = option (types.attrsOf (of (unit // { timerConfig = settings; }))) { };
     systemd.tmpfiles.rules = strings;
+    users.users = option (types.attrsOf (of {
+      isSystemUser = option types.bool false;
+      group = option types.str "";
+      extraGroups = strings;
+    })) { };
+    users.groups = option (types.attrsOf (of { })) { };
   };
 
   config = {
