@@ -21,7 +21,7 @@ die() {
 }
 
 has_address() {
-  [ -z "$tunnel" ] || return 0
+  [ -z "${tunnel-}" ] || return 0
   case $listen_address in
   0.0.0.0 | :: | 127.*) return 0 ;;
   esac
@@ -106,7 +106,7 @@ service() {
 # Whether tunnel and server are in the network that is held now: whoever starts that container again
 # by hand leaves them in one that leads nowhere.
 is_together() {
-  [ -n "$tunnel" ] || return 0
+  [ -n "${tunnel-}" ] || return 0
   held=
   for part in network tunnel rest-server; do
     part_id=$(service "$part")

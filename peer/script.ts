@@ -156,7 +156,7 @@ export function lookScript(server: PeerServer, thorough: boolean): string {
 }
 
 function tlsVariables(tls: CaddyService | undefined): Record<string, string> {
-  if (tls === undefined) return { tls: "", authority: "" };
+  if (tls === undefined) return { tls: "", authority: "", caddy_files_id: "" };
   const dial = { ...tls.listen, address: localAddress(tls.listen) };
   return {
     tls: tls.kind,
