@@ -5,7 +5,7 @@ import { UsageError } from "../../hub/errors.ts";
 import { collect } from "../../hub/options.ts";
 import type { StackOptions } from "../options.ts";
 import { OperatorStack } from "../stack.ts";
-import { operatorKey } from "../verify/operator-key.ts";
+import { cloudflareToken, operatorKey } from "../verify/operator-key.ts";
 import { Progress } from "../verify/progress.ts";
 import { errorLines, noticeLines, verifyTables } from "../verify/table.ts";
 import { verify } from "../verify/verify.ts";
@@ -38,7 +38,7 @@ export function verifyCommand(): Command {
     )
     .option(
       "--known-key <id>",
-      "an application key of yours that may reach the bucket beside the stack's; may be given again",
+      "an application key or API token of yours that may reach the bucket beside the stack's; may be given again",
       collect,
     )
     .addHelpText(
@@ -64,6 +64,7 @@ async function run(wanted: string[], options: Options): Promise<void> {
   const report = await verify({
     ...{ stack: stack.name, config, record, resources, targets },
     operator: operatorKey(raw),
+    cloudflareToken: cloudflareToken(raw),
     knownKeys: options.knownKey ?? [],
     maxAgeHours: options.maxAge,
     onProgress: (target, check) => progress.show(target, check),

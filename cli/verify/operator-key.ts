@@ -15,3 +15,8 @@ export function operatorKey(raw: RawConfig): Credentials {
     endpoint: find("b2:endpoint", "B2_ENDPOINT"),
   };
 }
+
+/** The operator's own API token for Cloudflare, from where Pulumi finds it. */
+export function cloudflareToken(raw: RawConfig): string | undefined {
+  return OperatorStack.setting(raw, "cloudflare:apiToken") ?? process.env.CLOUDFLARE_API_TOKEN;
+}

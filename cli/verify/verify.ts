@@ -7,8 +7,11 @@ import type { StateResource } from "../stack.ts";
 import { verifyB2 } from "./b2.ts";
 import { Checks } from "./checks.ts";
 import { inForce, type InForce } from "./in-force.ts";
+import { verifyR2 } from "./r2.ts";
 import type { TargetReport, VerifyReport } from "./report.ts";
 import { verifyRestServer } from "./rest-server.ts";
+import { verifyS3 } from "./s3.ts";
+import { verifySftp } from "./sftp.ts";
 
 /** What to verify. */
 export interface VerifyOptions {
@@ -18,6 +21,8 @@ export interface VerifyOptions {
   readonly resources: readonly StateResource[];
   /** The operator's own key for B2. */
   readonly operator: Credentials;
+  /** The operator's own API token for Cloudflare; undefined where there is none. Secret. */
+  readonly cloudflareToken?: string | undefined;
   /** Ids of other keys that may reach a bucket. */
   readonly knownKeys: readonly string[];
   /** Names of targets of the config. */
@@ -65,7 +70,8 @@ async function verifyTarget(
   const resources = resourcesOf(name, options.resources);
   const common = { stack, name, hosts, maxAgeHours };
   const kept = options.record && remembered(options.record.kept, name);
-  if (unmade.has(name) || resources.length === 0) {
+  // Some types have nothing in the state but the component itself.
+  if (unmade.has(name) || (resources.length === 0 && target.type !== "s3")) {
     await checks.make("stack", () => {
       throw new Error("no update has made it yet. Run pulumi up");
     });
@@ -74,16 +80,31 @@ async function verifyTarget(
     const endpoint = operator.endpoint === "" ? (target.endpoint ?? "") : operator.endpoint;
     const own = { ...operator, endpoint };
     await verifyB2({ ...common, target, record, resources, operator: own, knownKeys }, checks);
+  } else if (target.type === "r2") {
+    const record = kept?.type === "r2" ? kept : undefined;
+    const token = options.cloudflareToken;
+    await verifyR2({ ...common, target, record, resources, token, knownKeys }, checks);
+  } else if (target.type === "s3") {
+    const secrets = remembered(config.targetSecrets, name) ?? {};
+    await verifyS3({ ...common, target, secrets }, checks);
   } else if (target.type === "rest-server") {
     const record = kept?.type === "rest-server" ? kept : undefined;
     const { credentialSeed: seed, sshPrivateKey } = config;
-    // Without a look Pulumi has nothing to put right.
-    const repair = config.lookForDrift
-      ? "Run pulumi up"
-      : "Run pulumi up with fort-offsite:lookForDrift set to true";
+    const repair = repairWith(config.lookForDrift);
     await verifyRestServer({ ...common, target, record, seed, sshPrivateKey, repair }, checks);
+  } else {
+    const { credentialSeed: seed, sshPrivateKey, lookForDrift } = config;
+    const repair = repairWith(lookForDrift);
+    await verifySftp({ ...common, target, seed, sshPrivateKey, repair }, checks);
   }
   return checks.report(target.type);
+}
+
+/** What puts right what was changed at a peer: without a look Pulumi has nothing to put right. */
+function repairWith(lookForDrift: boolean): string {
+  return lookForDrift
+    ? "Run pulumi up"
+    : "Run pulumi up with fort-offsite:lookForDrift set to true";
 }
 
 /** The resources below the target's component. */

@@ -81,7 +81,7 @@ export async function runRclone(
       eachLine(child.stdout, (line) => handlers.onLine?.(line)),
       eachLine(child.stderr, (text) => {
         const line = parseLog(text);
-        if (line.level === "error" || line.level === "critical") keep(errors, line);
+        if (isFailure(line, errors)) keep(errors, line);
         handlers.onLog?.(line);
       }),
       feed(child.stdin, handlers.input ?? []),
@@ -139,6 +139,12 @@ function parseLog(text: string): RcloneLogLine {
     // Not JSON: a line from before the log was set up, or a Go panic.
   }
   return { level: "error", msg: text };
+}
+
+/** What ended a run before its first file is only a notice, the last one. */
+function isFailure({ level, msg }: RcloneLogLine, errors: readonly string[]): boolean {
+  if (level === "error" || level === "critical") return true;
+  return level === "notice" && errors.length === 0 && msg.startsWith("Failed to ");
 }
 
 function keep(errors: string[], line: RcloneLogLine): void {
