@@ -1,5 +1,5 @@
 # Looks at an SFTP directory on this machine, against what the last installation left. Nothing is
-# changed by it. It arrives below the variables of peer/sftp/script.ts, thorough among them, and common.sh.
+# changed by it; with "seal", what has arrived is sealed now. It arrives below the variables of peer/sftp/script.ts, thorough among them, and common.sh.
 #
 # A line each: "changed" and what differs, "unconfined" and sshd's words for it, "unscheduled",
 # "pending", "sealed" with when it ran last, how many files wait and were set aside, "host" with name,
@@ -7,7 +7,14 @@
 # bytes, "now"; and "looked" at the end.
 
 [ "$(id -u)" -eq 0 ] || die 'user: is not root. Let targets.<name>.ssh.user be root, or a user who may use sudo without a password'
-[ "${1-}" = look ] || die "got \"$*\", must be look"
+case ${1-} in
+look) ;;
+seal)
+  [ "$(cat "$state/project" 2>/dev/null)" = "$project" ] || die "$data_dir is not this target's"
+  exec sh "$state/seal.sh" wait </dev/null
+  ;;
+*) die "got \"$*\", must be look or seal" ;;
+esac
 
 if [ "$(cat "$state/project" 2>/dev/null)" != "$project" ]; then
   say 'absent'
