@@ -40,6 +40,7 @@ in
     ./hub/guests.nix
     ./hub/options.nix
     ./hub/server.nix
+    ./hub/tunnels.nix
     ./hub/units.nix
   ];
 
@@ -63,6 +64,7 @@ in
           }
           (assertKnown "mirror.schedule" cfg.mirror.schedule "target" manifest.targets)
           (assertKnown "mirror.limitUpload" cfg.mirror.limitUpload "target" manifest.targets)
+          (assertKnown "tunnels" cfg.tunnels "target" manifest.targets)
           (assertKnown "passwordFiles" cfg.passwordFiles "host" manifest.hosts)
           (assertKnown "drill.checks" cfg.drill.checks "host" manifest.hosts)
           (assertKnown "drill.ignore" cfg.drill.ignore "host" manifest.hosts)

@@ -163,6 +163,33 @@ in
       };
     };
 
+    tunnels = mkOption {
+      type = types.attrsOf (
+        types.submodule (
+          { name, ... }:
+          {
+            options = {
+              interface = mkOption {
+                type = types.str;
+                default = builtins.substring 0 15 "wg-${name}";
+                defaultText = lib.literalExpression ''"wg-<target>"'';
+                description = "The network interface's name.";
+              };
+              configFile = secretFile "wireguard/<target>.conf";
+            };
+          }
+        )
+      );
+      default = { };
+      example = {
+        peer = { };
+      };
+      description = ''
+        By target: the hub's end of a WireGuard tunnel to it (`tunnel: wireguard` in the stack's
+        config), brought up with wg-quick. The peer reaches nothing through it.
+      '';
+    };
+
     mirror = {
       schedule = mkOption {
         type = types.attrsOf types.str;

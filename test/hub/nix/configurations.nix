@@ -225,6 +225,27 @@ in
       };
     }
   ];
+  # Tunnels: one from the bundle, one that is opened elsewhere.
+  tunnels = evaluate [
+    stub.agenix
+    hub
+    {
+      networking.hostName = "ursula";
+      networking.nftables.enable = true;
+      services.offsite = {
+        inherit bundle;
+        secrets = "agenix";
+        onFailure = [ "notify@%n.service" ];
+        hub = {
+          enable = true;
+          inherit agent passwordFiles;
+          tunnels.peer = { };
+          tunnels.cloud.interface = "a-name-that-is-too-long";
+          tunnels.cloud.configFile = "/run/secrets/elsewhere";
+        };
+      };
+    }
+  ];
   # Imported, and not enabled.
   off = evaluate [
     stub.agenix

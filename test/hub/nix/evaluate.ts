@@ -37,6 +37,8 @@ const systemSchema = z.object({
   users: z.record(z.string(), z.object({ group: z.string(), extraGroups: strings })),
   age: z.record(z.string(), secret.extend({ file: z.string() })),
   sops: z.record(z.string(), secret.extend({ sopsFile: z.string(), format: z.string() })),
+  tunnels: z.record(z.string(), z.string()),
+  nftables: z.record(z.string(), z.string()),
   firewall: z.record(z.string(), z.object({ allowedTCPPorts: z.array(z.int()) })),
   nginx: z.record(
     z.string(),

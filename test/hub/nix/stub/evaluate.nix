@@ -69,6 +69,8 @@ in
   age = config.age.secrets or { };
   sops = config.sops.secrets or { };
   firewall = config.networking.firewall.interfaces;
+  tunnels = builtins.mapAttrs (_: tunnel: tunnel.configFile) config.networking.wg-quick.interfaces;
+  nftables = builtins.mapAttrs (_: table: table.content) config.networking.nftables.tables;
   nginx = config.services.nginx.virtualHosts;
   nodeExporter = config.services.prometheus.exporters.node;
   handlers = lib.optionalAttrs (config.services.offsite.hub.enable or false) (

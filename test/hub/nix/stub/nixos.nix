@@ -111,6 +111,12 @@ in
     networking.firewall.interfaces = option (types.attrsOf (of {
       allowedTCPPorts = option (types.listOf types.port) [ ];
     })) { };
+    networking.nftables.enable = option types.bool false;
+    networking.nftables.tables = option (types.attrsOf (of {
+      family = option types.str "";
+      content = option types.lines "";
+    })) { };
+    networking.wg-quick.interfaces = option (types.attrsOf (of { configFile = maybe types.str; })) { };
     services.nginx.enable = option types.bool false;
     services.nginx.virtualHosts = option (types.attrsOf (of {
       forceSSL = option types.bool false;
