@@ -237,6 +237,7 @@ describe("a guest", () => {
     const { problems, healthy } = await statusOf();
     expect(healthy).toBe(false);
     expect(problems.join("\n")).toMatch(/guest laptop: takes .* of the disk/);
+    await expect(hub.guests.serve()).rejects.toThrow(/laptop takes \d+ bytes/);
     for (const name of readdirSync(join(directory(), "laptop", "laptop"))) {
       if (name.startsWith("more"))
         rmSync(join(directory(), "laptop", "laptop", name), { recursive: true });
