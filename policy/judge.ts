@@ -19,6 +19,7 @@ import { twoKindsOfPlaces } from "./rules/places.ts";
 import { dataProtected } from "./rules/protection.ts";
 import { r2TokensDoNoMore, r2TokensRestricted } from "./rules/r2-tokens.ts";
 import { noPublicR2Bucket, r2LifecycleKeeps, r2Locked } from "./rules/r2.ts";
+import { sftpConfined } from "./rules/sftp.ts";
 import { madeElsewhere } from "./rules/unseen.ts";
 
 /** Every rule, in the order in which their findings are told. */
@@ -40,6 +41,7 @@ export const RULES: readonly Rule[] = [
   peerNotWide,
   peerImagePinned,
   peerConfined,
+  sftpConfined,
   dataProtected,
   twoKindsOfPlaces,
   noHostLeftOut,

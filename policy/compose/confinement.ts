@@ -1,5 +1,6 @@
 /** Where a service of a compose file is let out of its container. */
 import { asText, isObject, shown } from "../values.ts";
+import { networkOf } from "./exposure.ts";
 import type { Project, Service } from "./project.ts";
 import { words } from "./project.ts";
 
@@ -22,15 +23,21 @@ export function isTunnel({ image, name }: Service): boolean {
   );
 }
 
+/** Whether a service is a tunnel in a network that is not the machine's. */
+function isTunnelOfItsOwn(service: Service, project: Project): boolean {
+  const network = networkOf(service, project);
+  return isTunnel(service) && network !== undefined && !/^(?:host$|container:)/.test(network.mode);
+}
+
 /** What is wrong with a service's confinement, in sentences without subject. */
 export function escapesOf(service: Service, project: Project): string[] {
   const { settings } = service;
   return [
     ...privilegeProblems(settings),
     ...namespaceProblems(settings),
-    ...capabilityProblems(service),
+    ...capabilityProblems(service, isTunnelOfItsOwn(service, project)),
     ...securityProblems(settings),
-    ...deviceProblems(service),
+    ...deviceProblems(service, isTunnelOfItsOwn(service, project)),
     ...mountProblems(service, project),
   ];
 }
@@ -82,13 +89,12 @@ function namespaceProblems(settings: Service["settings"]): string[] {
     );
 }
 
-function capabilityProblems(service: Service): string[] {
+function capabilityProblems(service: Service, mayTunnel: boolean): string[] {
   const added = words(service.settings.cap_add).map((name) =>
     name.toUpperCase().replace(/^CAP_/, ""),
   );
   const bad = added.filter(
-    (name) =>
-      !HARMLESS_CAPABILITIES.has(name) && !(isTunnel(service) && TUNNEL_CAPABILITIES.has(name)),
+    (name) => !HARMLESS_CAPABILITIES.has(name) && !(mayTunnel && TUNNEL_CAPABILITIES.has(name)),
   );
   if (bad.length === 0) return [];
   return [`it is given ${bad.map(shown).join(", ")}. Remove that from cap_add`];
@@ -100,12 +106,12 @@ function securityProblems({ security_opt }: Service["settings"]): string[] {
     .map((each) => `security_opt ${shown(each)} turns a protection off. Remove it`);
 }
 
-function deviceProblems(service: Service): string[] {
+function deviceProblems(service: Service, mayTunnel: boolean): string[] {
   const { devices, device_cgroup_rules } = service.settings;
   const list: unknown[] = Array.isArray(devices) ? devices : devices === undefined ? [] : [devices];
   const bad = list
     .map((each) => (isObject(each) ? asText(each.source) : (String(each).split(":")[0] ?? "")))
-    .filter((device) => !(isTunnel(service) && device === TUNNEL_DEVICE));
+    .filter((device) => !(mayTunnel && device === TUNNEL_DEVICE));
   return [
     ...bad.map((device) => `it is given the device ${shown(device)}. Remove it from devices`),
     ...(device_cgroup_rules === undefined

@@ -65,6 +65,8 @@ function repositoryProblems(target: ResourceFacts, hosts: readonly string[]): Ve
       `the host "${host}" has no repository there: were the other places lost, all of it would be. Every host is to be at every target`,
     ),
   );
+  // By SFTP every host is a user of its own, who sees its repository where the others see theirs.
+  if (targetTypeOf(target.type) === "Sftp") return missing;
   const byUrl = new Map<string, string[]>();
   for (const [host, url] of Object.entries(repositories)) {
     if (typeof url === "string") byUrl.set(url, [...(byUrl.get(url) ?? []), host]);

@@ -85,7 +85,7 @@ export const peerAppendOnly: ResourceRule = {
     const type = targetTypeOf(resource.type);
     if (type === "Sftp") {
       const message =
-        "sftp cannot promise append-only: whoever holds the hub's key deletes what is there. Keep snapshots on the peer, or use a rest-server there";
+        "sftp cannot promise append-only: what arrives is sealed every few minutes, and whoever holds the hub's key destroys what came since. A rest-server refuses every deletion at once: use one where that matters";
       return [warning(resource, resource.name, message)];
     }
     if (type !== "RestServer") return [];

@@ -81,7 +81,8 @@ function placeOf(target: ResourceFacts): Place[] {
     case "S3":
       return [s3Place(target, hostOf(facts.endpoint))];
     default: {
-      const host = hostOf(facts.url) ?? hostOf(firstUrl(facts.repositories));
+      const named = typeof facts.host === "string" && !isUnseen(facts.host);
+      const host = named ? String(facts.host).toLowerCase() : hostOf(facts.url);
       const kind = type === "RestServer" ? "rest-server" : type.toLowerCase();
       return [{ target, kind, where: host ?? target.name, class: "machine" }];
     }
@@ -95,15 +96,9 @@ function s3Place(target: ResourceFacts, host: string | undefined): Place {
   return { target, kind: `S3 at ${where}`, where, class: "unknown" };
 }
 
-function firstUrl(repositories: unknown): unknown {
-  return isObject(repositories) ? Object.values(repositories)[0] : undefined;
-}
-
-/** The machine in an address: `https://host:8000/`, `rest:https://host/q/`, `sftp:user@host:/q`. */
+/** The machine in an address: `https://host:8000/`. */
 function hostOf(address: unknown): string | undefined {
   if (typeof address !== "string" || isUnseen(address)) return undefined;
-  const host =
-    /^(?:rest:|s3:)?[a-z0-9]+:\/\/(?:[^@/]*@)?(?<name>\[[^\]]+\]|[^:/]+)/i.exec(address)?.groups ??
-    /^sftp:(?:[^@/]*@)?(?<name>\[[^\]]+\]|[^:/]+):/i.exec(address)?.groups;
-  return host?.name?.toLowerCase();
+  const host = /^[a-z0-9]+:\/\/(?:[^@/]*@)?(?<name>\[[^\]]+\]|[^:/]+)/i.exec(address)?.groups;
+  return host?.name?.replaceAll(/[[\]]/g, "").toLowerCase();
 }

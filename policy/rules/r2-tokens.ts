@@ -1,4 +1,5 @@
 /** The rules for tokens that open buckets at Cloudflare R2. */
+import { R2_PERMISSIONS } from "../../credentials/r2-keys.ts";
 import {
   error,
   warning,
@@ -11,10 +12,9 @@ import { keyNameOf, keyWords, targetOf } from "../names.ts";
 import { isCloudflareToken, R2_BUCKET } from "../types.ts";
 import { asList, isObject, isUnseen, shown } from "../values.ts";
 
-/** Cloudflare's permission groups for what is in a bucket (Cloudflare, R2: Authentication). */
-const ITEM_READ = "6a018a9f2fc74eb6b293b0c548f38b39";
-const ITEM_WRITE = "2efd5506f9c8494dacb1fa10a3e7d5b6";
+const { restore: ITEM_READ, sync: ITEM_WRITE } = R2_PERMISSIONS;
 
+/** Cloudflare's permission groups as it shows them (Cloudflare, R2: Authentication). */
 const GROUP_NAMES: Readonly<Record<string, string>> = {
   [ITEM_READ]: "Workers R2 Storage Bucket Item Read",
   [ITEM_WRITE]: "Workers R2 Storage Bucket Item Write",
@@ -44,7 +44,7 @@ export const r2TokensDoNoMore: ResourceRule = {
       return [error(token, subject, message)];
     }
     const { purpose } = keyNameOf(token.name);
-    const allowed = purpose === "sync" ? [ITEM_READ, ITEM_WRITE] : [ITEM_READ];
+    const allowed: readonly string[] = purpose === "sync" ? [ITEM_READ, ITEM_WRITE] : [ITEM_READ];
     const groups = grants.flatMap(groupsOf);
     const unseen = groups.some(isUnseen);
     const bad = groups.filter((group) => !isUnseen(group) && !allowed.includes(String(group)));

@@ -5,6 +5,8 @@ import { B2_CAPABILITIES } from "../../credentials/b2-capabilities.ts";
 import { composeFile } from "../../peer/compose.ts";
 import { judge } from "../../policy/judge.ts";
 import type { Finding, ResourceFacts } from "../../policy/model.ts";
+import { sftpUser } from "../../peer/sftp/place.ts";
+import { sshdSettings } from "../../peer/sftp/script.ts";
 import * as types from "../../policy/types.ts";
 
 export const HOSTS = ["q", "ursula"];
@@ -104,6 +106,17 @@ export function target(type: string, name: string, manifest: object = {}): Resou
     manifest: { type: type.toLowerCase(), repositories, ...manifest },
     files: {},
   });
+}
+
+/** A directory on a peer, with what is put into its sshd's settings. */
+export function sftpTarget(change: (text: string) => string = (text) => text): ResourceFacts {
+  const users = [undefined, ...HOSTS].map((host) => ({
+    ...{ user: sftpUser("fort", host), host, publicKey: "ssh-ed25519 AAAA" },
+  }));
+  const text = sshdSettings({ project: "fort", dataDir: "/srv/fort", maxSizeGiB: 1, users });
+  const repositories = Object.fromEntries(HOSTS.map((host) => [host, "rclone:files:/repository"]));
+  const { inputs, ...rest } = target("Sftp", "files", { host: "10.0.0.7", repositories });
+  return { ...rest, inputs: { ...inputs, files: { "sshd_config.d": change(text) } } };
 }
 
 export function b2Target(name = "cloud"): ResourceFacts[] {

@@ -1,9 +1,20 @@
 /** The rules for what is put on a peer: they read the compose file as compose does. */
 import { stringify } from "yaml";
 import { describe, expect, it } from "vitest";
+import { composeFile } from "../../peer/compose.ts";
+import { sftpUser } from "../../peer/sftp/place.ts";
+import { caddyFiles } from "../../peer/services/caddy.ts";
 import { judge } from "../../policy/judge.ts";
 import { MASKED, UNKNOWN } from "../../policy/values.ts";
-import { compose, DIGEST, peer, target, toldOf, withResources, type ComposeFile } from "./facts.ts";
+import {
+  compose,
+  DIGEST,
+  peer,
+  sftpTarget,
+  toldOf,
+  withResources,
+  type ComposeFile,
+} from "./facts.ts";
 
 type Change = (server: Record<string, unknown>, file: ComposeFile) => void;
 
@@ -176,7 +187,7 @@ describe("append-only", () => {
   });
 
   it("is what sftp cannot promise, which is a warning", () => {
-    expect(toldOf(target("Sftp", "files"))).toEqual(["warning peer-append-only files"]);
+    expect(toldOf(sftpTarget())).toEqual(["warning peer-append-only files"]);
   });
 });
 
@@ -391,6 +402,7 @@ describe("a container", () => {
     expect(tunnel({ cap_add: ["NET_ADMIN", "SYS_MODULE"] })).toEqual([LOOSE]);
     expect(tunnel({ devices: ["/dev/mem"] })).toEqual([LOOSE]);
     expect(tunnel({ privileged: true })).toEqual([LOOSE]);
+    expect(tunnel({ cap_add: ["NET_ADMIN"], network_mode: "host" })).toEqual([LOOSE]);
   });
 
   it("of the server that could be confined more is a warning", () => {
@@ -399,6 +411,66 @@ describe("a container", () => {
         "warning peer-container-confined",
       ]);
     }
+  });
+});
+
+describe("a user of an SFTP directory", () => {
+  const rule = "error sftp-confined files";
+  const changed = (from: string | RegExp, to: string) =>
+    toldOf(sftpTarget((text) => text.replace(from, to))).filter((each) => each === rule);
+
+  it.each<[string, string | RegExp, string]>([
+    ["with a shell", "ForceCommand internal-sftp -u 022", "ForceCommand /bin/sh"],
+    ["that nothing forces into SFTP", /ForceCommand.*/, ""],
+    ["outside of a chroot", /ChrootDirectory.*/, "ChrootDirectory none"],
+    ["in a chroot that is the machine", /ChrootDirectory.*/, "ChrootDirectory /"],
+    ["that is a way to other machines", "DisableForwarding yes", "DisableForwarding no"],
+    ["with a password", "PasswordAuthentication no", "PasswordAuthentication yes"],
+    ["with a terminal", "PermitTTY no", "PermitTTY yes"],
+    ["that may write as a host", " -R", ""],
+    [
+      "let out by a block that comes first",
+      /^/,
+      `Match User ${sftpUser("fort")}\n  ForceCommand /bin/sh\n`,
+    ],
+    ["let out for everybody", /^/, "PasswordAuthentication yes\n"],
+    ["let out by an address", /^/, "Match Address *\n"],
+    ["that nobody names", /[^]*/, ""],
+  ])("%s is an error", (_, from, to) => {
+    expect(changed(from, to)).toEqual([rule]);
+  });
+
+  it("whose settings cannot be seen is an error", () => {
+    const { inputs, ...rest } = sftpTarget();
+    expect(toldOf({ ...rest, inputs: { ...inputs, files: MASKED } })).toContain(rule);
+  });
+});
+
+describe("what stands beside the server as the program makes it", () => {
+  const listen = { address: "0.0.0.0", port: 8443, wildcard: true };
+  const upstream = { address: "127.0.0.1", port: 8000, wildcard: false };
+  const options = {
+    ...{ project: "fort", image: `restic/rest-server@${DIGEST}`, maxSizeGiB: 1 },
+    ...{ repositories: "/srv/fort/repositories", auth: "/srv/fort/auth" },
+  };
+
+  it.each(["self-signed", "acme"] as const)("is well: Caddy with %s TLS", (kind) => {
+    const caddy = {
+      ...{ kind, image: `caddy:2@${DIGEST}`, host: "backup.example.org", authority: "fort" },
+      ...{ listen, upstream, httpPort: 80 },
+    };
+    const places = { files: "/srv/fort/caddy", authority: "/srv/fort/ca", data: "/srv/fort/data" };
+    const text = composeFile({ ...options, listen, tls: { caddy, places } });
+    expect(toldOf(peer(text, caddyFiles(caddy)))).toEqual([]);
+  });
+
+  it.each(["tailscale", "wireguard"] as const)("is well: a tunnel of %s", (type) => {
+    const tunnel = {
+      ...{ type, image: `somebody/anything@${DIGEST}`, port: 51_820, address: "10.9.0.2" },
+      ...{ files: "/srv/fort/t", key: "/srv/fort/k", state: "/srv/fort/s", userspace: true },
+    };
+    const text = composeFile({ ...options, listen: { ...listen, port: 8000 }, tunnel });
+    expect(toldOf(peer(text))).toEqual([]);
   });
 });
 

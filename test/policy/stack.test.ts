@@ -24,10 +24,7 @@ const ofPlaces = (...resources: ResourceFacts[]) =>
 
 const at = (type: string, name: string, host: string) =>
   target(type, name, {
-    url: `https://${host}:8000/`,
-    repositories: Object.fromEntries(
-      HOSTS.map((each) => [each, `sftp:backup@${host}:/srv/${each}`]),
-    ),
+    ...(type === "Sftp" ? { host } : { url: `https://${host}:8000/` }),
   });
 const s3 = (name: string, endpoint: string) => target("S3", name, { endpoint });
 
@@ -85,6 +82,18 @@ describe("the places of the copies", () => {
 
   it("that somebody else made are a warning, for no preview shows them", () => {
     expect(toldOf(s3("minio", "https://minio.example"))).toEqual(["warning made-elsewhere minio"]);
+  });
+});
+
+describe("what a peer's server is put there with", () => {
+  it("is a warning where it is not protected, for the change is to be seen by itself", () => {
+    const command = (name: string, protect: boolean) =>
+      fact(types.REMOTE_COMMAND, name, { connection: MASKED }, { protect });
+    expect(toldOf(command("peer-server", true), command("files-directory", true))).toEqual([]);
+    expect(toldOf(command("peer-server", false), command("files-directory", false))).toEqual([
+      "warning data-protected peer",
+      "warning data-protected files",
+    ]);
   });
 });
 
