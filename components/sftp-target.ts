@@ -3,10 +3,9 @@ import * as pulumi from "@pulumi/pulumi";
 import type { HubCredentials, TargetManifest } from "../config/manifest.ts";
 import type { TargetRecord } from "../config/record.ts";
 import type { SftpTargetConfig } from "../config/stack.ts";
-import { jointStanding } from "../credentials/derive.ts";
 import type { EnvLine } from "../credentials/env-file.ts";
 import type { RcloneRemote } from "../credentials/rclone-conf.ts";
-import { deriveSshKeys } from "../credentials/ssh-key.ts";
+import { deriveSshKeys, hostKeyStanding } from "../credentials/ssh-key.ts";
 import { restoreLines, sftpRemote } from "../credentials/sftp-remotes.ts";
 import { asRoot } from "../peer/script.ts";
 import {
@@ -91,7 +90,7 @@ export class SftpTarget extends pulumi.ComponentResource implements OffsiteTarge
   restoreEnvironment(host: string): pulumi.Output<EnvLine[]> {
     const { seed, target, hosts } = this.#args;
     const owner = { target: this.targetName, host };
-    const keys = deriveSshKeys(seed, owner, jointStanding(hostOf(hosts, host), target));
+    const keys = deriveSshKeys(seed, owner, hostKeyStanding(hostOf(hosts, host), target));
     const connection = this.#connection(sftpUser(this.#place.project, host));
     return pulumi.secret(restoreLines(this.targetName, connection, keys, HOST_PATH));
   }

@@ -28,6 +28,18 @@ export interface SshKeyTrio {
   readonly previous: SshKey | undefined;
 }
 
+/**
+ * The standing of a host's key at a target. It turns over with the host's generation, and with a
+ * revocation of the target's, which is never taken back; the hub's key there turns with the target's.
+ * So that raising both in one update skips nobody's generation.
+ */
+export function hostKeyStanding(host: Standing, target: Standing): Standing {
+  return {
+    generation: host.generation + target.revoked,
+    revoked: host.revoked + target.revoked,
+  };
+}
+
 const TYPE = "ssh-ed25519";
 const SEED_BYTES = 32;
 const LINE = 70;

@@ -3,8 +3,7 @@ import { createHash, randomBytes } from "node:crypto";
 import pLimit from "p-limit";
 import { CANARY } from "../../config/canary.ts";
 import type { SftpTargetConfig } from "../../config/stack.ts";
-import { jointGeneration } from "../../credentials/derive.ts";
-import { deriveSshKey, type SshKey } from "../../credentials/ssh-key.ts";
+import { deriveSshKey, hostKeyStanding, type SshKey } from "../../credentials/ssh-key.ts";
 import { counted, excerpt } from "../../hub/format.ts";
 import { asRoot } from "../../peer/script.ts";
 import { lookAtSftp, type SftpLook } from "../../peer/sftp/look.ts";
@@ -184,7 +183,9 @@ async function tryHost(
   check: Check,
 ): Promise<void> {
   interruption.throwIfAborted();
-  const generation = jointGeneration(hosts[host]?.generation ?? 1, target.generation);
+  const standing = hosts[host];
+  if (standing === undefined) return;
+  const { generation } = hostKeyStanding(standing, target);
   const key = deriveSshKey(seed, { target: name, host }, generation);
   const way = wayOf(target, sftpUser(place.project, host), key);
   try {

@@ -1,8 +1,7 @@
 /** From a stack's settings to the directory that shall be on a peer, and the users who see it. */
 import { createHash } from "node:crypto";
 import type { HostConfig, SftpTargetConfig } from "../../config/stack.ts";
-import { jointStanding } from "../../credentials/derive.ts";
-import { deriveSshKey } from "../../credentials/ssh-key.ts";
+import { deriveSshKey, hostKeyStanding } from "../../credentials/ssh-key.ts";
 import { projectName } from "../server.ts";
 import type { SshConnection } from "../ssh.ts";
 
@@ -79,7 +78,7 @@ export function sftpPlace({ stack, name, target, hosts, seed }: SftpSettings): S
     publicKey: deriveSshKey(seed, { target: name }, target.generation).publicKey,
   };
   const ofHosts = Object.entries(hosts).map(([host, standing]): SftpUser => {
-    const { generation } = jointStanding(standing, target);
+    const { generation } = hostKeyStanding(standing, target);
     const { publicKey } = deriveSshKey(seed, { target: name, host }, generation);
     return { user: sftpUser(project, host), host, publicKey };
   });
