@@ -8,8 +8,9 @@ import { grouped, hostOfFile, isBundleFile, isKey, keyNameOf } from "./words.ts"
 
 /** Machines that need the new bundle. */
 export interface Machines {
-  /** Whether the hub's own files change. */
-  readonly hub: boolean;
+  /** The hub's name, where its own files change; without a name where that is not known. */
+  readonly hub: string | undefined;
+  /** Hosts other than the hub. */
   readonly hosts: readonly string[];
   /** In which order and by when: sentences. */
   readonly order: readonly Phrase[];
@@ -43,13 +44,30 @@ export function credentialsOf(
   const turning = [
     ...(seed ? [SEED] : []),
     ...(steps?.lines ?? inferred(changes)),
-    ...grouped(replaced).map(
-      (one) =>
-        say`${one}: made anew under the same generation. What machines hold now stops working with the update`,
-    ),
+    ...anew(replaced),
   ];
   const urgent = seed || replaced.length > 0 || (steps?.revokes ?? false);
-  return { turning, readers: readersOf(changes), machines: machinesOf(changes, urgent), urgent };
+  return {
+    turning,
+    readers: readersOf(changes),
+    machines: machinesOf(changes, urgent, hubOf(settings)),
+    urgent,
+  };
+}
+
+/** A line for each target whose keys are replaced under their names. */
+function anew(replaced: readonly Change[]): Phrase[] {
+  const owners = [...new Set(replaced.map(({ owner }) => owner))];
+  return owners.map((owner) => {
+    const keys = grouped(replaced.filter((each) => each.owner === owner));
+    const all = keys.flatMap((key, at) => (at === 0 ? key : ["; ", ...key]));
+    return say`Made anew under the same generation, so that what machines hold stops working with the update: ${all}`;
+  });
+}
+
+function hubOf(settings: Settings): string {
+  const hub = setting(settings, "hub");
+  return (isFields(hub) ? textAt(hub, "host") : undefined) ?? "";
 }
 
 const SEED: Phrase = [
@@ -124,7 +142,7 @@ const OF_HUB: ReadonlySet<string> = new Set([
   "hub-credentials.json",
 ]);
 
-function machinesOf(changes: readonly Change[], urgent: boolean): Machines {
+function machinesOf(changes: readonly Change[], urgent: boolean, hubName: string): Machines {
   const files = changes.filter((each) => isBundleFile(each) && each.operation !== "delete");
   const hub = files.some(({ name }) => OF_HUB.has(name) || name.startsWith("wireguard/"));
   const of = (operations: readonly Change["operation"][]) =>
@@ -136,18 +154,23 @@ function machinesOf(changes: readonly Change[], urgent: boolean): Machines {
   const order: Phrase[] = [];
   if (urgent && (hub || known.length > 0)) {
     order.push(
-      say`Deploy AT ONCE after the update, the hub first: until a machine is deployed, what it holds is refused`,
+      say`AT ONCE after the update, the hub first: until a machine is deployed, what it holds is refused`,
     );
   } else if (fresh.length > 0 && hub) {
-    order.push(
-      say`Deploy the hub first, so that it lets ${names(fresh)} in; the rest in any order`,
-    );
+    order.push(say`The hub first, so that it lets the new ones in; the rest in any order`);
   } else if (hub || known.length > 0) {
     order.push(
       say`In any order, when it suits you, once before the next rotation: no backup fails meanwhile`,
     );
   }
-  return { hub, hosts: [...fresh, ...known].sort(), order };
+  const hosts = [...fresh, ...known].sort();
+  // The hub's own machine is a host as well.
+  const isHub = hub || hosts.includes(hubName);
+  return {
+    hub: isHub ? hubName : undefined,
+    hosts: hosts.filter((name) => name !== hubName),
+    order,
+  };
 }
 
 /** Keys that can open what they could not, and files that are no longer sealed. */

@@ -28,7 +28,8 @@ export interface ReportJson {
   readonly readers: readonly string[];
   readonly credentials: readonly string[];
   readonly deploy: {
-    readonly hub: boolean;
+    /** The hub's name; null where it needs no deployment. */
+    readonly hub: string | null;
     readonly hosts: readonly string[];
     readonly order: readonly string[];
   };
@@ -62,7 +63,11 @@ export function reportJson(report: Report, { commit }: Origin = {}): ReportJson 
     policy,
     readers: all(credentials.readers),
     credentials: all(credentials.turning),
-    deploy: { ...credentials.machines, order: all(credentials.machines.order) },
+    deploy: {
+      hub: credentials.machines.hub ?? null,
+      hosts: credentials.machines.hosts,
+      order: all(credentials.machines.order),
+    },
     changes: byOperation(change),
     cost: report.cost,
     drift: all(report.findings.drift),

@@ -107,9 +107,9 @@ function section(title: string, lines: readonly Phrase[], bullet: Bullet = ""): 
 
 function deploy({ credentials: { machines } }: Report): string[] {
   const { hub, hosts, order } = machines;
-  if (!hub && hosts.length === 0) return [];
+  if (hub === undefined && hosts.length === 0) return [];
   const who = [
-    ...(hub ? ["the hub"] : []),
+    ...(hub === undefined ? [] : [hub === "" ? "the hub" : markdown(say`the hub ${hub}`)]),
     ...(hosts.length > 0 ? [markdown(names(hosts))] : []),
   ].join(", ");
   return [`**Deploy** ${who}. ${order.map(markdown).join(". ")}.`];
