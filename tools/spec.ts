@@ -20,6 +20,7 @@ export type ProgramName =
   | "headscale"
   | "wireguard-go"
   | "wg"
+  | "wg-quick"
   | "actionlint"
   | "docker"
   | "dockerd"

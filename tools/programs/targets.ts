@@ -115,6 +115,11 @@ export const TARGETS = {
     // The package would bring a service for each file in /etc/wireguard, so its file is taken out.
     packages: { names: ["wireguard-tools"], unpack: ["usr/bin/wg"] },
   },
+  "wg-quick": {
+    version: "any",
+    purpose: "brings a WireGuard interface up as on a hub",
+    packages: { names: ["wireguard-tools"], unpack: ["usr/bin/wg-quick"] },
+  },
   actionlint: {
     version: ACTIONLINT,
     serves: ">=1.7.0 <2",
