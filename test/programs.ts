@@ -11,15 +11,18 @@ import { binDirectory, ensurePrograms, PROGRAM_NAMES, type ProgramName } from ".
  * runs already, no `dockerd` is needed.
  */
 const NEVER: readonly ProgramName[] = ["gen-sdk", "dockerd"];
-/** What only the tests use that stand a whole world up: engines, TLS, tunnels. */
+/** What only the tests use that stand a whole world up: engines, an S3 server, TLS, tunnels. */
 const FOR_E2E: readonly ProgramName[] = [
   "docker",
   "docker-compose",
+  "versitygw",
   "caddy",
   "tailscale",
   "tailscaled",
   "headscale",
   "wireguard-go",
+  "wg",
+  "wg-quick",
 ];
 
 export default async function setup(project: TestProject): Promise<void> {
