@@ -1,5 +1,6 @@
 /** The comment as a page of its own, as a forge shows it: for a browser, without a forge. */
 import { Marked } from "marked";
+import { printable } from "../../hub/format.ts";
 
 const STYLE = `
 :root { color-scheme: light dark; --text: #1f2328; --back: #fff; --line: #d1d9e0; --soft: #f6f8fa;
@@ -69,7 +70,7 @@ export function reportPage(comment: string, stack: string): string {
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>offsite report: ${html(stack)}</title>
+<title>offsite report: ${html(printable(stack))}</title>
 <style>${STYLE}</style>
 </head>
 <body>

@@ -79,14 +79,16 @@ export function codeSpan(name: string): string {
   return fence + pad + cut + pad + fence;
 }
 
-/** Text that others wrote, on one line, as text: no Markdown, no HTML, no mention. */
+/** Text that others wrote, on one line, as text: no Markdown, no HTML, no mention, no link. */
 export function escaped(text: string): string {
   return oneLine(text)
     .replaceAll(/[\\`*_[\]|~#]/g, "\\$&")
     .replaceAll("&", "&amp;")
     .replaceAll("<", "&lt;")
     .replaceAll(">", "&gt;")
-    .replaceAll("@", "@&#8203;");
+    .replaceAll("@", "@&#8203;")
+    .replaceAll("://", ":&#47;/")
+    .replaceAll(/www\./gi, "www&#46;");
 }
 
 /** A fenced block, whatever is in it. */

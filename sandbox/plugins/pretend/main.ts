@@ -4,15 +4,26 @@
  * another version of the program has something to be compared with. The engine starts it with its own
  * address; the link that it is started by says which package it stands for.
  */
+import { createRequire } from "node:module";
 import { Server, ServerCredentials } from "@grpc/grpc-js";
 import providerService from "@pulumi/pulumi/proto/provider_grpc_pb.js";
 import { pretend } from "./service.ts";
+
+const name = process.argv[2] ?? "";
+// As the SDK asks for it: the engine warns of another.
+const { version, pulumi } = createRequire(import.meta.url)(`@pulumi/${name}/package.json`) as {
+  version: string;
+  pulumi?: { version?: string };
+};
 
 const server = new Server({
   "grpc.max_receive_message_length": -1,
   "grpc.max_send_message_length": -1,
 });
-server.addService(providerService.ResourceProviderService, pretend(process.argv[2] ?? ""));
+server.addService(
+  providerService.ResourceProviderService,
+  pretend(name, pulumi?.version ?? version),
+);
 process.on("SIGINT", () => server.tryShutdown(() => process.exit(0)));
 
 // An engine that was killed cannot stop its plugins.

@@ -39,15 +39,15 @@ const REPLACES: Readonly<Record<string, RegExp>> = {
 const NAMED = new Set(["cloudflare:index/r2Bucket:R2Bucket"]);
 
 /** Makes the service for a package. */
-export function pretend(name: string): UntypedServiceImplementation {
+export function pretend(name: string, version: string): UntypedServiceImplementation {
   const replaces = ({ path }: Change, type: string) =>
     (path !== "name" || NAMED.has(type)) && (REPLACES[name]?.test(path) ?? false);
   return {
     handshake: unary(() => new providerProto.ProviderHandshakeResponse().setAcceptSecrets(true)),
-    getPluginInfo: unary(() => new pluginProto.PluginInfo().setVersion("0.0.0")),
+    getPluginInfo: unary(() => new pluginProto.PluginInfo().setVersion(version)),
     attach: unary(() => new emptyProto.Empty()),
     getSchema: unary(() =>
-      new providerProto.GetSchemaResponse().setSchema(JSON.stringify({ name })),
+      new providerProto.GetSchemaResponse().setSchema(JSON.stringify({ name, version })),
     ),
     checkConfig: unary((request: InstanceType<typeof providerProto.CheckRequest>) =>
       new providerProto.CheckResponse().setInputs(request.getNews()),

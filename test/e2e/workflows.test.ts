@@ -13,7 +13,7 @@ import { PROJECT, World } from "../../sandbox/world.ts";
 import { Client } from "../../sdks/b2/client/client.ts";
 import { validConfig } from "../config/valid.ts";
 import { ForgeServer } from "../cli/report/forge-server.ts";
-import { readWorkflow, runJob, type Contexts, type JobResult } from "./workflow.ts";
+import { readWorkflow, runJob, type Contexts, type JobResult } from "../ci/workflow.ts";
 
 const PASSPHRASE = "correct horse battery staple";
 const world = new World();
@@ -277,10 +277,9 @@ describe("the workflows' steps", () => {
     expect(comment()).toMatch(/allPublic/);
     expect(comment()).toMatch(/deleteFiles/);
     expect(forge.comments).toHaveLength(1);
-    contexts = { ...contexts, "vars.STACK": "ci" };
     const ofFork = await run("preview.yaml", "preview-in-the-sandbox", bad);
     expect(ofFork.failed).toBe(true);
-    expect(ofFork.summary).toMatch(/🔴 DANGER[^]*allPublic/);
+    expect(said(ofFork) + ofFork.summary).toMatch(/🔴 DANGER[^]*allPublic/);
     expect(ofFork.summary).not.toContain("could not be made");
   });
 
