@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError } from "commander";
 import { parseRecord, STACK_RECORD } from "../../config/record.ts";
 import { parseStackConfig } from "../../config/parse.ts";
+import type { StackConfig } from "../../config/stack.ts";
 import { UsageError } from "../../hub/errors.ts";
 import { collect } from "../../hub/options.ts";
 import type { StackOptions } from "../options.ts";
@@ -28,7 +29,7 @@ export function verifyCommand(): Command {
         "and has a new snapshot of every host. It changes nothing but its canary: what must be refused is tried " +
         "on a small folder of its own, offsite-canary, beside the hosts' files or below them.",
     )
-    .argument("[target...]", "targets by name (default: all of the stack)")
+    .argument("[target...]", "targets and guests by name (default: all of the stack)")
     .option("--json", "write the report as JSON to standard output, and all else to standard error")
     .option(
       "--max-age <hours>",
@@ -54,15 +55,15 @@ async function run(wanted: string[], options: Options): Promise<void> {
   await stack.askPassphrase();
   const [raw, resources] = await Promise.all([stack.rawConfig(), stack.resources()]);
   const config = parseStackConfig(raw, stack.name);
-  const targets = pickTargets(wanted, Object.keys(config.targets));
+  const [targets, guests] = pick(wanted, config);
   const outputs = resources.find(({ type }) => type === "pulumi:pulumi:Stack")?.outputs;
   const record = parseRecord(outputs?.[STACK_RECORD]);
   console.error(
-    `Looking at ${targets.join(" and ")}. Nothing is changed there but the canary, offsite-canary.`,
+    `Looking at ${[...targets, ...guests].join(" and ")}. Nothing is changed there but the canary, offsite-canary.`,
   );
   const progress = new Progress(process.stderr);
   const report = await verify({
-    ...{ stack: stack.name, config, record, resources, targets },
+    ...{ stack: stack.name, config, record, resources, targets, guests },
     operator: operatorKey(raw),
     cloudflareToken: cloudflareToken(raw),
     knownKeys: options.knownKey ?? [],
@@ -76,12 +77,21 @@ async function run(wanted: string[], options: Options): Promise<void> {
   if (!report.ok) process.exitCode = 1;
 }
 
-function pickTargets(wanted: readonly string[], all: readonly string[]): string[] {
-  const unknown = wanted.filter((name) => !all.includes(name)).map((name) => `"${name}"`);
+/** The targets and the guests that are meant. */
+function pick(
+  wanted: readonly string[],
+  config: Pick<StackConfig, "targets" | "guests">,
+): [targets: string[], guests: string[]] {
+  const all = [Object.keys(config.targets), Object.keys(config.guests)] as const;
+  const unknown = wanted.filter((name) => !all.flat().includes(name)).map((name) => `"${name}"`);
   if (unknown.length > 0) {
-    throw new UsageError(`no such target: ${unknown.join(", ")}. The stack has: ${all.join(", ")}`);
+    throw new UsageError(
+      `no such target: ${unknown.join(", ")}. The stack has: ${all.flat().join(", ")}`,
+    );
   }
-  return wanted.length === 0 ? [...all] : all.filter((name) => wanted.includes(name));
+  const those = (names: readonly string[]) =>
+    names.filter((name) => wanted.length === 0 || wanted.includes(name));
+  return [those(all[0]), those(all[1])];
 }
 
 /** A number of hours above 0. */

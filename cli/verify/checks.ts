@@ -1,7 +1,7 @@
 /** The checks of one target, one after another or side by side; none hides another. */
 import { messageOf } from "../../hub/errors.ts";
 import { interruption } from "../interruption.ts";
-import type { CheckReport, HostReport, TargetReport } from "./report.ts";
+import type { CheckReport, GuestReport, HostReport, TargetReport } from "./report.ts";
 
 /** What a check says of what it finds. */
 export interface Check {
@@ -56,6 +56,11 @@ export class Checks {
     }
     if (report.errors.length > 0) report.state = "failed";
     return report.state === "ok";
+  }
+
+  /** All that was found of a guest. */
+  guestReport(): GuestReport {
+    return { ok: this.#checks.every(({ state }) => state !== "failed"), checks: this.#checks };
   }
 
   /** All that was found. */

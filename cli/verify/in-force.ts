@@ -3,7 +3,7 @@
  * say beyond that becomes so with the next update.
  */
 import { remembered, type StackRecord } from "../../config/record.ts";
-import type { HostConfig, StackConfig, TargetConfig } from "../../config/stack.ts";
+import type { GuestConfig, HostConfig, StackConfig, TargetConfig } from "../../config/stack.ts";
 
 /** A stack as its last update left it. */
 export interface InForce {
@@ -11,6 +11,8 @@ export interface InForce {
   readonly hosts: Readonly<Record<string, HostConfig>>;
   /** The targets of the settings, with the generations in force. */
   readonly targets: Readonly<Record<string, TargetConfig>>;
+  /** The guests that have credentials, with the generations in force. */
+  readonly guests: Readonly<Record<string, GuestConfig>>;
   /** The targets that no update has made yet. */
   readonly unmade: ReadonlySet<string>;
   /** What waits for the next update, one line each. */
@@ -22,8 +24,8 @@ export interface InForce {
  */
 export function inForce(config: StackConfig, record: StackRecord | undefined): InForce {
   if (record === undefined) {
-    const { hosts, targets } = config;
-    return { hosts, targets, unmade: new Set(), notices: [] };
+    const { hosts, targets, guests } = config;
+    return { hosts, targets, guests, unmade: new Set(), notices: [] };
   }
   const notices: string[] = [];
   const settle = <T extends { generation: number; revoked: number }>(
@@ -49,6 +51,7 @@ export function inForce(config: StackConfig, record: StackRecord | undefined): I
   const hosts = Object.fromEntries(settle("host", config.hosts, record.hosts));
   const made = Object.fromEntries(settle("target", config.targets, record.targets));
   const targets = { ...config.targets, ...made };
+  const guests = Object.fromEntries(settle("guest", config.guests, record.guests ?? {}));
   const unmade = Object.keys(targets).filter((name) => remembered(record.kept, name) === undefined);
-  return { hosts, targets, unmade: new Set(unmade), notices };
+  return { hosts, targets, guests, unmade: new Set(unmade), notices };
 }

@@ -40,6 +40,8 @@ const targetSchema = z.object({
   hosts: z.record(z.string(), hostSchema),
 });
 
+const guestSchema = z.object({ ok: z.boolean(), checks: z.array(checkSchema) });
+
 /** What `offsite verify --json` writes. It changes only compatibly. */
 export const verifyReportSchema = z.object({
   version: z.literal(1),
@@ -52,9 +54,12 @@ export const verifyReportSchema = z.object({
   /** What is worth knowing of the stack as a whole, one line each. */
   notices: z.array(z.string()),
   targets: z.record(z.string(), targetSchema),
+  /** The guests' servers at the hub, by guest; left out where none was asked for. */
+  guests: z.record(z.string(), guestSchema).optional(),
 });
 
 export type VerifyReport = z.infer<typeof verifyReportSchema>;
+export type GuestReport = z.infer<typeof guestSchema>;
 export type TargetReport = z.infer<typeof targetSchema>;
 export type HostReport = z.infer<typeof hostSchema>;
 export type CheckReport = z.infer<typeof checkSchema>;

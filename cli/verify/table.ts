@@ -13,7 +13,11 @@ export function verifyTables(report: VerifyReport): string {
   const hosts = targets.flatMap(([name, { hosts: all }]) =>
     Object.entries(all).map(([host, each]) => [name, host, ...snapshotsOf(each)]),
   );
+  const guests = Object.entries(report.guests ?? {}).flatMap(([name, { checks: all }]) =>
+    all.map((check) => [name, check.name, check.state, seen(check)]),
+  );
   const tables = [table(["target", "check", "result", "seen"], checks)];
+  if (guests.length > 0) tables.push(table(["guest", "check", "result", "seen"], guests));
   if (hosts.length > 0) {
     tables.push(table(["target", "host", "snapshots", "newest arrived"], hosts));
   }
@@ -31,7 +35,10 @@ export function noticeLines(report: VerifyReport): string[] {
 }
 
 function linesOf(report: VerifyReport, of: (check: CheckReport) => string[]): string[] {
-  return Object.entries(report.targets).flatMap(([name, { checks }]) =>
+  const guests = Object.entries(report.guests ?? {}).map(
+    ([name, each]) => [`guest ${name}`, each] as const,
+  );
+  return [...Object.entries(report.targets), ...guests].flatMap(([name, { checks }]) =>
     checks.flatMap((check) =>
       of(check).map((line) => printable(`${name}, ${check.name}: ${line}`)),
     ),

@@ -6,9 +6,10 @@ import type { Credentials } from "../../sdks/b2/client/client.ts";
 import type { StateResource } from "../stack.ts";
 import { verifyB2 } from "./b2.ts";
 import { Checks } from "./checks.ts";
+import { verifyGuest } from "./guests.ts";
 import { inForce, type InForce } from "./in-force.ts";
 import { verifyR2 } from "./r2.ts";
-import type { TargetReport, VerifyReport } from "./report.ts";
+import type { GuestReport, TargetReport, VerifyReport } from "./report.ts";
 import { verifyRestServer } from "./rest-server.ts";
 import { verifyS3 } from "./s3.ts";
 import { verifySftp } from "./sftp.ts";
@@ -27,6 +28,8 @@ export interface VerifyOptions {
   readonly knownKeys: readonly string[];
   /** Names of targets of the config. */
   readonly targets: readonly string[];
+  /** Names of guests of the config; none when left out. */
+  readonly guests?: readonly string[];
   readonly maxAgeHours: number;
   /** Told of each check that is begun, and of each target that is done with. */
   readonly onProgress: (target: string, check: string | undefined) => void;
@@ -47,15 +50,36 @@ export async function verify(options: VerifyOptions): Promise<VerifyReport> {
       return [name, report] as const;
     }),
   );
+  const guests = await verifyGuests(now, options);
   return {
     version: 1,
     stack: options.stack,
     started: started.toISOString(),
     seconds: (Date.now() - started.getTime()) / 1000,
-    ok: reports.every(([, { ok }]) => ok),
+    ok: [...reports, ...guests].every(([, { ok }]) => ok),
     notices: [...now.notices],
     targets: Object.fromEntries(reports),
+    ...(guests.length > 0 && { guests: Object.fromEntries(guests) }),
   };
+}
+
+async function verifyGuests(
+  now: InForce,
+  { config, guests = [], onProgress }: VerifyOptions,
+): Promise<[string, GuestReport][]> {
+  return await Promise.all(
+    guests
+      .flatMap((name) => {
+        const guest = remembered(now.guests, name);
+        return guest === undefined ? [] : [[name, guest] as const];
+      })
+      .map(async ([name, guest]): Promise<[string, GuestReport]> => {
+        const checks = new Checks((check) => onProgress(name, check));
+        await verifyGuest({ name, guest, hub: config.hub, seed: config.credentialSeed }, checks);
+        onProgress(name, undefined);
+        return [name, checks.guestReport()];
+      }),
+  );
 }
 
 async function verifyTarget(

@@ -302,7 +302,16 @@ describe("a guest's rotation", () => {
       "laptop.env.age",
       "laptop.htpasswd.age",
     ]);
+    const owed = await cluster.offsite("verify", "laptop");
+    expect(owed.exitCode, owed.all).toBe(1);
+    expect(owed.stderr).toMatch(/guest laptop, server: .*generation 4, which is in force\. Deploy/);
+    expect(owed.stderr).toMatch(
+      /still accepts .* generation 3, which is revoked\. Deploy ursula NOW/,
+    );
     await hub.deploy();
+    const verified = await cluster.offsite("verify", "laptop");
+    expect(verified.exitCode, verified.all).toBe(0);
+    expect(verified.stdout).toMatch(/laptop .*ok.*refuses what is revoked, strangers and deletion/);
     expect(await works("laptop", first)).toBe("refused");
     expect(await works("laptop", second)).toBe("refused");
     expect(await works("laptop", await opened("laptop"))).toBe("yes");
