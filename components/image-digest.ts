@@ -10,7 +10,7 @@ import {
   type DigestMemory,
 } from "../config/targets/digests.ts";
 import { messageOf } from "../hub/errors.ts";
-import { excerpt } from "../hub/format.ts";
+import { excerpt, printable } from "../hub/format.ts";
 import { plainError } from "./errors.ts";
 
 /** A rest-server's settings whose images are pinned. */
@@ -64,7 +64,7 @@ async function lookUp(place: string, image: string, last: string | undefined): P
     if (!DIGEST.test(digest))
       throw new Error(`its registry named ${excerpt(digest)} as its digest`);
   } catch (error) {
-    const reason = excerpt(messageOf(error));
+    const reason = printable(messageOf(error)).slice(0, 400);
     if (last !== undefined) {
       void pulumi.log.warn(
         `${place}: the digest of ${name} could not be looked up, the one of the last update stays: ${last} (${reason})`,

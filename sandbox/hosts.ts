@@ -138,7 +138,17 @@ export async function restoreFrom(
 ): Promise<string> {
   const destination = world.folder("restored", target, host.name);
   const prefix = `OFFSITE_${target.toUpperCase()}`;
-  const access = { ...env, RESTIC_REST_PASSWORD: env[`${prefix}_PASSWORD`] ?? "" };
+  const certificate = env[`${prefix}_CERTIFICATE`];
+  const access = {
+    ...env,
+    RESTIC_REST_PASSWORD: env[`${prefix}_PASSWORD`] ?? "",
+    ...(certificate !== undefined && {
+      RESTIC_CACERT: world.file(
+        `hosts/${target}.pem`,
+        Buffer.from(certificate, "base64").toString(),
+      ),
+    }),
+  };
   const from = ["--repo", env[`${prefix}_REPOSITORY`] ?? "", "--no-lock"];
   const what = ["restore", "latest", "--quiet", "--target", destination];
   await restic(world, host, access, [...from, ...what]);

@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { isThroughRclone, type Manifest, type RcloneCredentials } from "../../config/manifest.ts";
 import type { Inputs } from "../options.ts";
@@ -202,6 +202,7 @@ function rcloneEntrances(
 function trusting(certificate: string | undefined, folder: string): Record<string, string> {
   if (certificate === undefined) return {};
   const file = join(folder, "authority.pem");
+  mkdirSync(folder, { recursive: true });
   writeFileSync(file, certificate, { mode: 0o644 });
   return { RESTIC_CACERT: file };
 }

@@ -18,8 +18,16 @@ export function reveal(value: unknown): { readonly value: unknown; readonly secr
   return { value, secret: false };
 }
 
+/** What further functions answer, and what resources have beside their inputs, by token or type. */
+export interface Answers {
+  readonly calls?: Readonly<Record<string, (inputs: Record<string, unknown>) => object>>;
+  readonly outputs?: Readonly<Record<string, object>>;
+  /** Whether it is a preview. */
+  readonly preview?: boolean;
+}
+
 /** Sets the mocks up and gives the list to which registrations are added. */
-export async function recordRegistrations(): Promise<Registration[]> {
+export async function recordRegistrations(answers: Answers = {}): Promise<Registration[]> {
   const registrations: Registration[] = [];
   // What the test before began must not reach the new mocks.
   await settle();
@@ -27,9 +35,12 @@ export async function recordRegistrations(): Promise<Registration[]> {
     {
       newResource: ({ type, name, inputs }) => {
         registrations.push({ type, name, inputs: inputs as Record<string, unknown> });
-        return { id: `${name}-id`, state: { ...(inputs as object), ...outputs(type, name) } };
+        const given = answers.outputs?.[type] ?? outputs(type, name);
+        return { id: `${name}-id`, state: { ...(inputs as object), ...given } };
       },
-      call: ({ token }) => {
+      call: ({ token, inputs }) => {
+        const answer = answers.calls?.[token];
+        if (answer !== undefined) return answer(inputs as Record<string, unknown>);
         if (token === "b2:index/getAccountInfo:getAccountInfo") {
           return { s3ApiUrl: "https://s3.eu-central-003.backblazeb2.com" };
         }
@@ -38,7 +49,7 @@ export async function recordRegistrations(): Promise<Registration[]> {
     },
     "fort-offsite",
     "test",
-    false,
+    answers.preview ?? false,
   );
   return registrations;
 }
@@ -49,6 +60,12 @@ function outputs(type: string, name: string): Record<string, string> {
       return { bucketId: `${name}-bucket-id` };
     case "b2:index/applicationKey:ApplicationKey":
       return { applicationKeyId: `${name}-key-id`, applicationKey: `${name}-secret` };
+    case "cloudflare:index/accountToken:AccountToken":
+      return { value: `${name}-value` };
+    case "cloudflare:index/r2Bucket:R2Bucket":
+    case "cloudflare:index/r2BucketLifecycle:R2BucketLifecycle":
+    case "cloudflare:index/r2BucketLock:R2BucketLock":
+      return {};
     case "command:local:Command":
     case "command:remote:Command":
       return { stdout: "", stderr: "" };
