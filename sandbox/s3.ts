@@ -109,14 +109,21 @@ export class S3Server {
     const arn = `arn:aws:s3:::${bucket}`;
     const ofBucket = (action: string) =>
       /^s3:(?:List(?:Bucket|BucketVersions)|(?:Get|Put)Bucket)/.test(action);
-    const statements = Object.entries(rights).flatMap(([user, actions]) =>
-      [
+    // A statement for all who may do the same: the server keeps no long policies.
+    const groups = new Map<string, string[]>();
+    for (const [user, actions] of Object.entries(rights)) {
+      const key = JSON.stringify(actions);
+      groups.set(key, [...(groups.get(key) ?? []), user]);
+    }
+    const statements = [...groups].flatMap(([key, users]) => {
+      const actions = JSON.parse(key) as string[];
+      return [
         { Resource: [arn], Action: actions.filter(ofBucket) },
         { Resource: [`${arn}/*`], Action: actions.filter((action) => !ofBucket(action)) },
       ]
         .filter(({ Action }) => Action.length > 0)
-        .map((statement) => ({ Effect: "Allow", Principal: { AWS: [user] }, ...statement })),
-    );
+        .map((statement) => ({ Effect: "Allow", Principal: { AWS: users }, ...statement }));
+    });
     if (statements.length === 0) {
       await this.client(bucket).must("policy", { method: "DELETE", query: { policy: "" } });
       return;

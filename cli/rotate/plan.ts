@@ -72,14 +72,25 @@ export function editsOf(turning: readonly Turning[]): Edit[] {
     }));
 }
 
-/** All hosts and guests, and the targets whose keys are not the hosts': a server's passwords turn with those. */
+/**
+ * All hosts and guests, and the targets whose keys are made here and are not the hosts': a server's
+ * passwords turn with those.
+ */
 function everything({ hosts, targets, guests = {} }: Settings): Named[] {
-  const keyed = Object.keys(targets).filter((name) => targets[name]?.type !== "rest-server");
+  const keyed = Object.keys(targets).filter(
+    (name) => !["rest-server", "s3"].includes(targets[name]?.type ?? ""),
+  );
   return [
     ...Object.keys(hosts).map((name) => ({ at: "hosts" as const, name })),
     ...keyed.map((name) => ({ at: "targets" as const, name })),
     ...Object.keys(guests).map((name) => ({ at: "guests" as const, name })),
   ];
+}
+
+/** How keys turn over that somebody else makes. */
+export function s3Rotation(name: string): string {
+  const key = `fort-offsite:targetSecrets.${name}`;
+  return `the keys of ${name} are not made here: make a new pair at its provider, set it as ${key}.syncNext (pulumi config set --secret --path), run pulumi up and deploy the hub; then set it as ${key}.sync, raise fort-offsite:targets.${name}.generation by one, run pulumi up, deploy the hub, and delete the old pair there. After a leak delete it first (docs/targets/s3.md)`;
 }
 
 function named(settings: Settings, names: readonly string[]): Named[] {
@@ -90,6 +101,7 @@ function named(settings: Settings, names: readonly string[]): Named[] {
       Object.hasOwn(settings[at] ?? {}, bare),
     );
     const [at] = matches;
+    if (at === "targets" && settings.targets[bare]?.type === "s3") problems.push(s3Rotation(bare));
     if (at === undefined) problems.push(`"${given}" is neither a host nor a target, nor a guest`);
     if (matches.length > 1) {
       const kinds = matches.map((each) => each.slice(0, -1));

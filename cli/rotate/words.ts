@@ -1,6 +1,6 @@
 /** What a rotation means for the people who run the machines: what to deploy, what a thief could do. */
 import type { StackConfig, TargetConfig } from "../../config/stack.ts";
-import { isRevocation, type Turning } from "./plan.ts";
+import { isRevocation, s3Rotation, type Turning } from "./plan.ts";
 
 type Config = Pick<StackConfig, "hub" | "hosts" | "targets"> & Partial<Pick<StackConfig, "guests">>;
 
@@ -21,7 +21,7 @@ function hostsOf({ hosts }: Config, turning: readonly Turning[]): string[] {
 
 /** What is about to happen, a line each. */
 export function announcement(config: Config, turning: readonly Turning[], file: string): string[] {
-  return turning.map((each) => {
+  const lines = turning.map((each) => {
     const { at, name, before, now, isPending } = each;
     const what =
       at === "hosts"
@@ -34,6 +34,15 @@ export function announcement(config: Config, turning: readonly Turning[], file: 
     const where = isPending ? `already in ${file}, from a rotation that did not end` : `in ${file}`;
     return `${what}: ${how} (${where})`;
   });
+  return [...lines, ...leftOut(config, turning)];
+}
+
+/** Whose keys stay as they are, where one could think that all turn over. */
+function leftOut(config: Config, turning: readonly Turning[]): string[] {
+  const isMore = turning.some((each) => each.at === "targets" || isHub(config, each));
+  return Object.entries(config.targets).flatMap(([name, { type }]) =>
+    isMore && type === "s3" ? [`NOT turned over: ${s3Rotation(name)}`] : [],
+  );
 }
 
 /** What is to be deployed after an update, and by when. */

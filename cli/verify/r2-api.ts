@@ -26,7 +26,7 @@ const lifecycleSchema = z.object({
         id: z.string(),
         enabled: z.boolean(),
         conditions: z.object({ prefix: z.string().nullish() }).nullish(),
-        deleteObjectsTransition: z.unknown(),
+        deleteObjectsTransition: z.unknown().optional(),
       }),
     )
     .nullish(),
@@ -119,7 +119,7 @@ export class R2Api {
         .object({
           success: z.boolean(),
           errors: z.array(z.object({ message: z.string() })).default([]),
-          result: z.unknown(),
+          result: z.unknown().optional(),
         })
         .parse(JSON.parse(answer.body));
       if (success) return result;

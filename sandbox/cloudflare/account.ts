@@ -1,5 +1,6 @@
 /** What the stand-in for Cloudflare keeps of an account: buckets with their rules, and API tokens. */
 import { createHash, randomBytes } from "node:crypto";
+import pLimit from "p-limit";
 import type { S3Server } from "../s3.ts";
 
 /** A rule of a bucket's lock, as Cloudflare's API has it. */
@@ -76,6 +77,8 @@ export class Account {
   readonly buckets = new Map<string, Bucket>();
   readonly tokens = new Map<string, Token>();
   readonly #s3: S3Server;
+  /** One after another: a bucket has one policy for all tokens. */
+  readonly #oneByOne = pLimit(1);
 
   constructor(s3: S3Server) {
     this.#s3 = s3;
@@ -108,25 +111,29 @@ export class Account {
     const value = randomBytes(30).toString("base64url");
     const issuedOn = new Date().toISOString();
     const token: Token = { id, status: "active", issuedOn, ...asked };
-    // Cloudflare, "Get S3 API credentials from an API token".
-    await this.#s3.user(id, createHash("sha256").update(value).digest("hex"));
-    this.tokens.set(id, token);
-    await this.#setRights();
+    await this.#oneByOne(async () => {
+      // Cloudflare, "Get S3 API credentials from an API token".
+      await this.#s3.user(id, createHash("sha256").update(value).digest("hex"));
+      this.tokens.set(id, token);
+      await this.#setRights();
+    });
     return { token, value };
   }
 
   async changeToken(id: string, asked: Pick<Token, "name" | "policies">): Promise<Token> {
     const token = this.token(id);
     Object.assign(token, asked);
-    await this.#setRights();
+    await this.#oneByOne(() => this.#setRights());
     return token;
   }
 
   async deleteToken(id: string): Promise<void> {
     this.token(id);
-    this.tokens.delete(id);
-    await this.#setRights();
-    await this.#s3.removeUser(id);
+    await this.#oneByOne(async () => {
+      this.tokens.delete(id);
+      await this.#setRights();
+      await this.#s3.removeUser(id);
+    });
   }
 
   token(id: string): Token {

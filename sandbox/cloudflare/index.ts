@@ -10,7 +10,7 @@ import { S3Server } from "../s3.ts";
 import { freePort, PROJECT, type World } from "../world.ts";
 import { Account } from "./account.ts";
 import { cloudflareApi } from "./api.ts";
-import { s3Door } from "./s3-door.ts";
+import { s3Door, type Faults } from "./s3-door.ts";
 
 /** The stand-in's plugin for Pulumi, by the name that it has in Pulumi's folder of plugins. */
 export const CLOUDFLARE_PLUGIN = {
@@ -27,6 +27,8 @@ export interface Cloudflare {
   readonly s3: S3Server;
   /** The base URL of the S3 API. */
   readonly endpoint: string;
+  /** What goes wrong at the S3 API; to be changed. */
+  readonly faults: Faults;
   /** What the operator's commands and Pulumi need. */
   readonly env: Readonly<Record<string, string>>;
 }
@@ -37,9 +39,10 @@ export async function startCloudflare(world: World, versitygw: string): Promise<
   const account = new Account(s3);
   const token = randomBytes(20).toString("hex");
   const api = await listen(world, cloudflareApi(account, token));
-  const endpoint = await listen(world, s3Door(account, s3));
+  const faults: Faults = { lostAnswers: 0 };
+  const endpoint = await listen(world, s3Door(account, s3, faults));
   const env = { CLOUDFLARE_API_TOKEN: token, CLOUDFLARE_BASE_URL: `${api}/client/v4` };
-  return { account, s3, endpoint, env };
+  return { account, s3, endpoint, faults, env };
 }
 
 async function listen(world: World, server: Server): Promise<string> {

@@ -9,16 +9,27 @@ import {
 import type { S3Server } from "../s3.ts";
 import type { Account } from "./account.ts";
 
+/** What goes wrong on the way. */
+export interface Faults {
+  /** So many uploads arrive, and nobody hears of it. */
+  lostAnswers: number;
+}
+
 /** Serves it; it listens nowhere yet. */
-export function s3Door(account: Account, s3: S3Server): Server {
+export function s3Door(account: Account, s3: S3Server, faults: Faults): Server {
   return createServer((incoming, outgoing) => {
-    handle(account, s3, incoming, outgoing).catch(() => outgoing.destroy());
+    handle({ account, s3, faults }, incoming, outgoing).catch(() => outgoing.destroy());
   });
 }
 
+interface Door {
+  readonly account: Account;
+  readonly s3: S3Server;
+  readonly faults: Faults;
+}
+
 async function handle(
-  account: Account,
-  s3: S3Server,
+  { account, s3, faults }: Door,
   incoming: IncomingMessage,
   outgoing: ServerResponse,
 ): Promise<void> {
@@ -38,7 +49,7 @@ async function handle(
       return;
     }
   }
-  forward(s3, incoming, outgoing);
+  forward(s3, faults, incoming, outgoing);
 }
 
 /** Whether a request deletes an object, or may write over one. */
@@ -49,10 +60,20 @@ function changes({ method }: IncomingMessage, url: URL): boolean {
   return completes || (method === "DELETE" && !aborts) || (method === "PUT" && !isPart);
 }
 
-function forward(s3: S3Server, incoming: IncomingMessage, outgoing: ServerResponse): void {
+function forward(
+  s3: S3Server,
+  faults: Faults,
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+): void {
   const { method, url, headers } = incoming;
   // The host is signed: it goes along as it came.
   const onward = request(s3.url + (url ?? "/"), { method, headers }, (answer) => {
+    if (method === "PUT" && answer.statusCode === 200 && faults.lostAnswers > 0) {
+      faults.lostAnswers -= 1;
+      outgoing.destroy();
+      return;
+    }
     const isUnknown = answer.statusCode === 403 && answer.headers["content-length"] !== undefined;
     if (!isUnknown) {
       outgoing.writeHead(answer.statusCode ?? 502, answer.headers);

@@ -120,7 +120,7 @@ function diff(
   const { schema, replaces } = KINDS[kind];
   const isInput = (name: string) => Object.hasOwn(schema.shape, name);
   const olds = Object.fromEntries(
-    Object.entries(fromStruct(request.getOlds())).filter(([name]) => isInput(name)),
+    Object.entries(fromStruct(request.getOldInputs())).filter(([name]) => isInput(name)),
   );
   const news = fromStruct(request.getNews());
   for (const name of request.getIgnorechangesList()) {
