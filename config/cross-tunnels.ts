@@ -49,7 +49,7 @@ function checkAuthKey(name: string, target: Fields, secrets: Fields): Problem[] 
     {
       path,
       message: needed
-        ? `got nothing, must be an auth key with which the peer joins the tailnet: reusable and ephemeral (docs/targets/tunnels.md). Set it with: pulumi config set --secret --path ${place}`
+        ? `got nothing, must be an auth key with which the peer joins the tailnet: reusable, ephemeral, with the tags of the tunnel. Set it with: pulumi config set --secret --path ${place}`
         : `is for a target with a tunnel of type "tailscale", and targets.${name} has none. Remove it with: pulumi config rm --path ${place}`,
     },
   ];

@@ -47,7 +47,9 @@ export function peerTunnel(
   const start = withVariables(script(type), {
     hostname: tunnel.hostname,
     login_server: tunnel.loginServer ?? "",
-    tags: tunnel.tags.join(","),
+    // Headscale takes a node's tags from its key, and lets no node with a key ask for any.
+    advertise: tunnel.loginServer === undefined ? tunnel.tags.join(",") : "",
+    tags: tunnel.tags.join(" "),
   });
   return {
     service: { type, image },

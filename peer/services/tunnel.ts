@@ -97,7 +97,7 @@ function wireguard({ files, address, userspace, healthSeconds }: TunnelServices)
 }
 
 function tailscale({ files, key, state, healthSeconds }: TunnelServices): object {
-  const probe = `timeout 4 tailscale --socket=/run/tailscale/tailscaled.sock status --json --peers=false | grep -q '"BackendState": "Running"'`;
+  const probe = `test -e /run/tailscale/joined && timeout 4 tailscale --socket=/run/tailscale/tailscaled.sock status --json --peers=false | grep -q '"BackendState": "Running"'`;
   return {
     user: `${TUNNEL_UID}:${TUNNEL_UID}`,
     tmpfs: [`/run/tailscale:size=1m,mode=0700,uid=${TUNNEL_UID},gid=${TUNNEL_UID}`],

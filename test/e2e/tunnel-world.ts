@@ -33,7 +33,7 @@ export async function tunnelImage(
     cpSync(from, join(root, to), { dereference: true });
   };
   put(programs.path("busybox"), "bin/busybox");
-  for (const applet of ["sh", "ip", "sleep", "timeout", "grep", "nc", "cat"]) {
+  for (const applet of ["sh", "ip", "sleep", "timeout", "grep", "nc", "cat", "rm", "test"]) {
     symlinkSync("busybox", join(root, "bin", applet));
   }
   for (const [to, from] of Object.entries(files)) {
