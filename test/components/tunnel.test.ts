@@ -86,7 +86,7 @@ describe.each(["wireguard", "tailscale"] as const)("a server in a tunnel of type
       .flatMap(([, content]) => [...String(content).matchAll(/^\w+Key = (\S+)$/gm)])
       .map(([, key = ""]) => key);
     await settle();
-    const shown = JSON.stringify((await inputsOf("peer")) as object);
+    const shown = JSON.stringify(await inputsOf("peer"));
     for (const key of [AUTH_KEY, SEED, ...secrets]) expect(shown).not.toContain(key);
     const readers = files.map(([each]) => each);
     expect(readers).toEqual(type === "wireguard" ? ["hub", "operators"] : ["everybody"]);
