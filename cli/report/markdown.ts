@@ -41,9 +41,7 @@ export function reportMarkdown(report: Report, origin: Origin = {}): string {
     ...failure(report),
     ...dangers(report),
     ...section("Who can open secrets", report.credentials.readers, "🔴 "),
-    ...section("Policy", report.policy.map(findingPhrase), ({ length }, at) =>
-      at < length && report.policy[at]?.severity === "warning" ? "⚠️ " : "❌ ",
-    ),
+    ...policy(report),
     ...section("Credentials", report.credentials.turning),
     ...deploy(report),
     ...changes(report),
@@ -93,16 +91,29 @@ function dangers({ dangers: all }: Report): string[] {
   return all.length > MOST ? [...shown, `And ${all.length - MOST} more of that kind.`] : shown;
 }
 
-type Bullet = string | ((all: readonly Phrase[], at: number) => string);
-
-function section(title: string, lines: readonly Phrase[], bullet: Bullet = ""): string[] {
+function section(title: string, lines: readonly Phrase[], mark = ""): string[] {
   if (lines.length === 0) return [];
-  const shown = lines.slice(0, MOST).map((line, at) => {
-    const mark = typeof bullet === "string" ? bullet : bullet(lines, at);
-    return `- ${mark}${markdown(line)}`;
-  });
+  const shown = lines.slice(0, MOST).map((line) => `- ${mark}${markdown(line)}`);
   const more = lines.length > MOST ? [`- and ${lines.length - MOST} more`] : [];
   return [`**${title}**\n\n${[...shown, ...more].join("\n")}`];
+}
+
+/** Of how many findings of one rule a line is told: one mistake is often made for every host. */
+const OF_A_RULE = 2;
+
+function policy({ policy: findings }: Report): string[] {
+  if (findings.length === 0) return [];
+  const rules = [...new Set(findings.map(({ rule, severity }) => `${severity} ${rule}`))];
+  const lines = rules.flatMap((key) => {
+    const all = findings.filter(({ rule, severity }) => `${severity} ${rule}` === key);
+    const mark = key.startsWith("error") ? "❌" : "⚠️";
+    const shown = all
+      .slice(0, OF_A_RULE)
+      .map((each) => `- ${mark} ${markdown(findingPhrase(each))}`);
+    const more = all.length - shown.length;
+    return more === 0 ? shown : [...shown, `  - and ${more} more of that rule, in the details`];
+  });
+  return [`**Policy**\n\n${lines.join("\n")}`];
 }
 
 function deploy({ credentials: { machines } }: Report): string[] {

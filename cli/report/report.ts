@@ -9,7 +9,7 @@ import { dangersOf, isFatal, type Danger } from "./data.ts";
 import { detailsOf, settingsDetail, type Detail } from "./details.ts";
 import { findingsOf, type Findings } from "./drift.ts";
 import type { Preview } from "./preview.ts";
-import { say, words, type Phrase } from "./phrase.ts";
+import { plain, say, words, type Phrase } from "./phrase.ts";
 import { settingsDifferences, withSecrets, type Settings } from "./settings.ts";
 import { grouped } from "./words.ts";
 
@@ -82,7 +82,7 @@ export function makeReport({ preview, stack, base, settings }: ReportInput): Rep
     changes: byOperation((operation) => grouped(of(operation))),
     counts: byOperation((operation) => of(operation).length),
     cost: costOf(preview, base, now),
-    details: [settingsDetail(turned), ...detailsOf(preview, changes)].filter(
+    details: [settingsDetail(turned), policyDetail(policy), ...detailsOf(preview, changes)].filter(
       (detail) => detail !== undefined,
     ),
   };
@@ -92,6 +92,12 @@ export function makeReport({ preview, stack, base, settings }: ReportInput): Rep
 export function isUnchanged({ counts, findings, failure }: Report): boolean {
   const changes = Object.values(counts).reduce((sum, count) => sum + count, 0);
   return failure === undefined && changes === 0 && findings.drift.length === 0;
+}
+
+/** Every finding: the summary tells some of each rule. */
+function policyDetail(findings: readonly Finding[]): Detail | undefined {
+  const lines = findings.map((each) => `! ${plain(findingPhrase(each))}`);
+  return lines.length > 2 ? { title: say`The policy's findings`, lines } : undefined;
 }
 
 /** An object with a property for each operation. */
