@@ -189,6 +189,12 @@ function peerTarget(name: string, config: StackConfig): RestServerTargetConfig {
         `For this command a target of type rest-server is needed; ${names}`,
     );
   }
+  if (target.type === "sftp") {
+    throw new UsageError(
+      `target: "${name}" is of type sftp, where nothing can be removed from here: what is there is sealed, and root's on ${target.ssh.host}. ` +
+        `docs/targets/sftp.md says how it is thinned out there by hand. For this command a target of type rest-server is needed; ${names}`,
+    );
+  }
   if (target.type !== "rest-server") {
     throw new UsageError(
       `target: "${name}" is of type ${target.type}. For this command a target of type rest-server is needed; ${names}`,

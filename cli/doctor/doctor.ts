@@ -11,6 +11,7 @@ import { checkNode, checkPrograms } from "./machine.ts";
 import { checkStack } from "./pulumi.ts";
 import { isTrouble, reportOf, type Check, type DoctorReport } from "./report.ts";
 import { checkB2, checkPeer } from "./services.ts";
+import { checkSftpPeer } from "./sftp.ts";
 
 /**
  * Looks at the machine, Pulumi, the stack and the places that it needs.
@@ -40,7 +41,11 @@ export async function doctor(
       ? await guarded(`peer (${name})`, "SSH login", () =>
           checkPeer(name, target, config.sshPrivateKey),
         )
-      : [],
+      : target.type === "sftp"
+        ? await guarded(`peer (${name})`, "SSH login", () =>
+            checkSftpPeer({ stack: stack.stack ?? "prod", name, target, config }),
+          )
+        : [],
   );
   const services = await Promise.all([
     guarded("cloud", "B2 login", () => checkB2(config, raw)),

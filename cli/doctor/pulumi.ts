@@ -28,6 +28,8 @@ export interface StackLook {
   /** Right, and with their secrets. */
   readonly config?: StackConfig;
   readonly raw?: RawConfig;
+  /** Its name, once it is known. */
+  readonly stack?: string;
 }
 
 const INIT = "npx offsite init";
@@ -62,7 +64,7 @@ export async function checkStack(
   const opened = await openSettings(name, project, file);
   // With the secrets more can be judged than without.
   const judged = opened.settings.length > 0 ? opened.settings : settings;
-  return { ...opened, checks: [...before, ...judged, opened.passphrase] };
+  return { ...opened, stack: name, checks: [...before, ...judged, opened.passphrase] };
 }
 
 function unknown(name: string, found: string): Check {

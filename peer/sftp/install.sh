@@ -491,5 +491,6 @@ remove() {
 case ${1-}:${2-} in
 install: | install:repair-*) install </dev/null ;;
 remove:) remove </dev/null ;;
-*) die "got \"$*\", must be install, install repair-<name> or remove" ;;
+check:) preflight </dev/null && say 'ready' ;;
+*) die "got \"$*\", must be install, install repair-<name>, check or remove" ;;
 esac

@@ -62,7 +62,7 @@ export function sealScript(place: SftpPlace): string {
 
 /**
  * The standard input of `sh -s install`, `sh -s install repair-<name>` and `sh -s remove` on the
- * peer.
+ * peer; and of `sh -s check`, which says what is in the way and changes nothing.
  */
 export function sftpScript(place: SftpPlace): string {
   const base64 = (text: string) => Buffer.from(text, "utf8").toString("base64");
