@@ -18,12 +18,17 @@ export interface GuestsArgs {
   readonly hashes: HashMemory;
 }
 
+/** A file whose content follows from the settings alone. */
+export interface GuestFile extends BundleFile {
+  readonly content: string;
+}
+
 /**
  * The files of all guests.
  *
  * @param hubKey - the public key of the hub, which serves them.
  */
-export function guestFiles(args: GuestsArgs, hubKey: string): BundleFile[] {
+export function guestFiles(args: GuestsArgs, hubKey: string): GuestFile[] {
   return Object.entries(args.guests ?? {}).flatMap(([name, guest]) => [
     { path: `guests/${name}.htpasswd`, content: usersOf(args, name, guest), readers: [hubKey] },
     environmentOf(args, name, guest),
@@ -67,7 +72,7 @@ function usersOf(
 }
 
 /** The guest's own file. Guests have age and not necessarily anything of the cluster's. */
-function environmentOf(args: GuestsArgs, name: string, guest: GuestConfig): BundleFile {
+function environmentOf(args: GuestsArgs, name: string, guest: GuestConfig): GuestFile {
   const { generation, key, maxSizeGiB } = guest;
   const comments = [
     `Backups of ${name} at ${args.hub.host}, for restic as it is. Keep this file to yourself.`,

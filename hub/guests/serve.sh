@@ -36,6 +36,10 @@ is_too_much() {
     "$GUEST" "$bytes" "$files" "$GUEST_MAX_BYTES" >&2
 }
 
+if [ -z "$(taken --inodes)" ]; then
+  printf 'error: du tells nothing of %s. Is it there, and is du of the GNU coreutils?\n' "$GUEST_DIRECTORY" >&2
+  exit 1
+fi
 if is_too_much; then exit 1; fi
 
 # The server takes this process's place, which a socket of systemd's is handed to by its number.

@@ -82,6 +82,13 @@ describe("a guest's server", () => {
     expect(large.stderr).toMatch(/^error: laptop takes 70\d+ bytes of the disk in \d+ files/);
   });
 
+  it("is not started where nobody can tell how much there is", async () => {
+    const env = environment({ GUEST_DIRECTORY: join(root, "nowhere") });
+    const nowhere = await execa("/bin/sh", [SCRIPT], { env, reject: false });
+    expect(nowhere).toMatchObject({ exitCode: 1 });
+    expect(nowhere.stderr).toMatch(/^error: du tells nothing of .*nowhere/);
+  });
+
   it("is killed, and not merely ended, when it grows too large", async () => {
     const child = await serve();
     const ended = once(child, "exit");
