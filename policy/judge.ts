@@ -8,6 +8,7 @@ import {
 } from "./rules/b2-keys.ts";
 import { bundleSealed } from "./rules/bundle.ts";
 import { noHostLeftOut } from "./rules/hosts.ts";
+import { knownResources, peerGetsWhatIsShown } from "./rules/known.ts";
 import {
   peerAppendOnly,
   peerConfined,
@@ -42,10 +43,12 @@ export const RULES: readonly Rule[] = [
   peerImagePinned,
   peerConfined,
   sftpConfined,
+  peerGetsWhatIsShown,
   dataProtected,
   twoKindsOfPlaces,
   noHostLeftOut,
   madeElsewhere,
+  knownResources,
   bundleSealed,
 ];
 

@@ -19,8 +19,11 @@ const previewSchema = z.object({
   changeSummary: z.record(z.string(), z.number()).nullish(),
 });
 
-/** The steps after which the resource is no longer there. */
-const GONE: ReadonlySet<string> = new Set(["delete", "delete-replaced", "discard", "read-discard"]);
+/** The steps after which the resource is no longer there, and the look before any step. */
+const GONE: ReadonlySet<string> = new Set([
+  ...["delete", "delete-replaced", "discard", "read-discard"],
+  "refresh",
+]);
 
 /**
  * The resources that a stack will have after what `pulumi preview --json --show-sames` tells of.

@@ -10,9 +10,13 @@ const TUNNEL_CAPABILITIES: ReadonlySet<string> = new Set(["NET_ADMIN", "NET_RAW"
 const HARMLESS_CAPABILITIES: ReadonlySet<string> = new Set(["NET_BIND_SERVICE"]);
 const TUNNEL_DEVICE = "/dev/net/tun";
 
-/** Directories of the machine whose contents are the machine; `/` itself is told apart. */
+/** What is the machine's and nobody else's, with all that is below; `/` itself is told apart. */
 const FORBIDDEN =
-  /^\/(?:etc|root|home|proc|sys|dev|boot|usr|lib|lib64|bin|sbin|var|run|var\/run|var\/lib|var\/lib\/docker)\/*$/;
+  /^\/(?:bin|boot|dev|etc|lib|lib32|lib64|proc|root|run|sbin|sys|usr|var\/run|var\/lib\/docker)(?:\/|$)/;
+/** Directories in which ours may be, and which are not ours. */
+const SHARED =
+  /^\/(?:home(?:\/[^/]+)?|media|mnt|opt|srv|tmp|var(?:\/(?:lib|log|tmp|backups))?)\/?$/;
+const PRIVATE = /^~|(?:^|\/)\.(?:ssh|gnupg|docker|aws|config)(?:\/|$)/;
 const SOCKET =
   /(?:docker|containerd|podman|crio)(?:[\w.-]*)\.sock\b|^\/(?:var\/)?run\/(?:docker|containerd|podman)\b/;
 
@@ -26,7 +30,7 @@ export function isTunnel({ image, name }: Service): boolean {
 /** Whether a service is a tunnel in a network that is not the machine's. */
 function isTunnelOfItsOwn(service: Service, project: Project): boolean {
   const network = networkOf(service, project);
-  return isTunnel(service) && network !== undefined && !/^(?:host$|container:)/.test(network.mode);
+  return isTunnel(service) && network?.mode === "bridge";
 }
 
 /** What is wrong with a service's confinement, in sentences without subject. */
@@ -129,7 +133,7 @@ function mountProblems({ settings }: Service, project: Project): string[] {
       problems.push(
         `it is handed the container engine (${shown(source)}), which makes it the machine's root. Remove that volume`,
       );
-    } else if (/^\/+$/.test(source) || FORBIDDEN.test(normal(source))) {
+    } else if ([/^\/$/, FORBIDDEN, SHARED, PRIVATE].some((each) => each.test(normal(source)))) {
       problems.push(`it is handed ${shown(source)} of the machine. Remove that volume`);
     } else if (source.includes("$")) {
       problems.push(

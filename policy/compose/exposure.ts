@@ -7,9 +7,33 @@ import type { Project, Service } from "./project.ts";
 export interface Opening {
   /** As the file says it. */
   readonly text: string;
-  /** every: all of the machine's addresses; unseen: the file does not tell. */
-  readonly address: "every" | "one" | "unseen";
+  /** every: all of the machine's addresses; public: one of the internet; unseen: not told. */
+  readonly address: "every" | "public" | "one" | "unseen";
   readonly protocol: "tcp" | "udp";
+}
+
+/**
+ * How a service is in the network: host, bridge, `service:…`, `container:…`, or `unseen` where the
+ * network was made by somebody else.
+ */
+function modeOf({ settings }: Service, { networks }: Project): string {
+  if (settings.network_mode !== undefined) return asText(settings.network_mode) || "unseen";
+  const { networks: given } = settings;
+  const names = isObject(given)
+    ? Object.keys(given)
+    : Array.isArray(given)
+      ? given.map(String)
+      : [];
+  const modes: readonly string[] = (names.length === 0 ? ["default"] : names).map((name) => {
+    const network = Object.hasOwn(networks, name) ? networks[name] : undefined;
+    if (!isObject(network)) return "bridge";
+    // Docker's own network of this name is the machine's.
+    if (network.name === "host" || network.driver === "host") return "host";
+    const isOurs = network.external === undefined || network.external === false;
+    const isBridge = network.driver === undefined || network.driver === "bridge";
+    return isOurs && isBridge ? "bridge" : "unseen";
+  });
+  return ["host", "unseen"].find((mode) => modes.includes(mode)) ?? "bridge";
 }
 
 /** The service in whose network another one is, and that network's mode. */
@@ -19,8 +43,7 @@ export function networkOf(
 ): { readonly owner: Service; readonly mode: string } | undefined {
   let owner = service;
   for (let hops = 0; hops <= project.services.length; hops += 1) {
-    const { network_mode: given } = owner.settings;
-    const mode = typeof given === "string" ? given : "bridge";
+    const mode = modeOf(owner, project);
     if (!mode.startsWith("service:")) return { owner, mode };
     const next = project.services.find(({ name }) => name === mode.slice("service:".length));
     if (next === undefined) return undefined;
@@ -43,7 +66,9 @@ function addressOf(host: string | undefined): Opening["address"] {
   const bare = host.replace(/%.*$/, "");
   // A name can stand for any address; that of the machine itself cannot.
   if (!ipaddr.isValid(bare)) return bare === "localhost" ? "one" : "unseen";
-  return ipaddr.process(bare).range() === "unspecified" ? "every" : "one";
+  const range = ipaddr.process(bare).range();
+  if (range === "unspecified") return "every";
+  return range === "unicast" ? "public" : "one";
 }
 
 /** The ports that a service publishes on the machine. */

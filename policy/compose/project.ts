@@ -18,6 +18,8 @@ export interface Project {
   readonly services: readonly Service[];
   /** The top-level volumes by name. */
   readonly volumes: Readonly<Record<string, unknown>>;
+  /** The top-level networks by name. */
+  readonly networks: Readonly<Record<string, unknown>>;
 }
 
 /**
@@ -47,7 +49,12 @@ export function readProject(text: string): Project | string {
       environment: environmentOf(settings.environment),
     });
   }
-  return { services, volumes: isObject(content.volumes) ? content.volumes : {} };
+  const { volumes, networks } = content;
+  return {
+    services,
+    volumes: isObject(volumes) ? volumes : {},
+    networks: isObject(networks) ? networks : {},
+  };
 }
 
 /** A list of strings; a string is taken apart at its spaces, as compose does where none is quoted. */

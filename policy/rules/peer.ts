@@ -136,20 +136,28 @@ export const peerNotWide: ResourceRule = {
           ? otherOpenings(service, peer)
           : serverOpenings(server, peer.project);
       })
-      .map((message) => error(peer.target, peer.target.name, message)),
+      .map(({ severity, message }) =>
+        (severity === "error" ? error : warning)(peer.target, peer.target.name, message),
+      ),
   ),
 };
+
+type Problem = Pick<Verdict, "severity" | "message">;
+
+function severe(message: string): Problem {
+  return { severity: "error", message };
+}
 
 const ONE_ADDRESS = "Listen on the one address of the tunnel, or turn TLS on";
 
 /** Where a rest-server without TLS is reached on every address. */
-function serverOpenings(server: RestServer, project: Project): string[] {
+function serverOpenings(server: RestServer, project: Project): Problem[] {
   if (isOn(server, "tls")) return [];
   const { service } = server;
   const network = networkOf(service, project);
-  if (network === undefined || network.mode.startsWith("container:")) {
-    const mode = shown(service.settings.network_mode);
-    return [`its rest-server is in a network that cannot be judged (network_mode: ${mode})`];
+  if (network === undefined || !["host", "bridge", "none"].includes(network.mode)) {
+    const given = service.settings.network_mode ?? service.settings.networks;
+    return [severe(`its rest-server is in a network that cannot be judged (${shown(given)})`)];
   }
   const openings =
     network.mode === "host"
@@ -158,15 +166,25 @@ function serverOpenings(server: RestServer, project: Project): string[] {
       : published(network.owner).filter(({ protocol }) => protocol === "tcp");
   return openings
     .filter(({ address }) => address !== "one")
-    .map(({ text, address }) =>
-      address === "every"
-        ? `its rest-server is on every address of the machine without TLS (${shown(text)}): passwords cross the network in clear text. ${ONE_ADDRESS}`
-        : `where its rest-server listens cannot be judged (${shown(text)}), and it has no TLS. ${ONE_ADDRESS}`,
-    );
+    .map(({ text, address }): Problem => {
+      if (address === "public") {
+        const message = `its rest-server is on an address of the internet without TLS (${shown(text)}): passwords cross it in clear text. ${ONE_ADDRESS}`;
+        return { severity: "warning", message };
+      }
+      return severe(
+        address === "every"
+          ? `its rest-server is on every address of the machine without TLS (${shown(text)}): passwords cross the network in clear text. ${ONE_ADDRESS}`
+          : `where its rest-server listens cannot be judged (${shown(text)}), and it has no TLS. ${ONE_ADDRESS}`,
+      );
+    });
 }
 
 /** What stands beside the server: what it passes on from every address must come over TLS. */
-function otherOpenings(service: Service, { project, files }: Peer): string[] {
+function otherOpenings(service: Service, peer: Peer): Problem[] {
+  return openingsBeside(service, peer).map(severe);
+}
+
+function openingsBeside(service: Service, { project, files }: Peer): string[] {
   const subject = `the service "${service.name}"`;
   if (isCaddy(service)) {
     const texts = Object.entries(files).filter(([name]) => name.endsWith("Caddyfile"));
@@ -178,11 +196,11 @@ function otherOpenings(service: Service, { project, files }: Peer): string[] {
       .map((problem) => `${subject}: ${problem}. Give it a name and leave TLS on`);
   }
   const network = networkOf(service, project);
-  if (network?.mode === "host" && !isTunnel(service)) {
+  if (!["bridge", "none"].includes(network?.mode ?? "") && !isTunnel(service)) {
     return [`${subject} is on the machine's own network, and what it opens there cannot be judged`];
   }
   return published(service)
-    .filter(({ address, protocol }) => protocol === "tcp" && address !== "one")
+    .filter(({ address, protocol }) => protocol === "tcp" && ["every", "unseen"].includes(address))
     .map(
       ({ text }) =>
         `${subject} opens ${shown(text)} on every address, and whether it speaks TLS cannot be judged. Open it on one address`,

@@ -5,6 +5,8 @@ import { B2_CAPABILITIES } from "../../credentials/b2-capabilities.ts";
 import { composeFile } from "../../peer/compose.ts";
 import { judge } from "../../policy/judge.ts";
 import type { Finding, ResourceFacts } from "../../policy/model.ts";
+import { asRoot } from "../../peer/script.ts";
+import { MASKED } from "../../policy/values.ts";
 import { sftpUser } from "../../peer/sftp/place.ts";
 import { sshdSettings } from "../../peer/sftp/script.ts";
 import * as types from "../../policy/types.ts";
@@ -177,9 +179,19 @@ export function bundle(hosts: unknown = HOSTS): ResourceFacts {
   return fact(types.BUNDLE, "bundle", { hosts });
 }
 
+/** What puts a target on its peer. Its script is a secret, as a preview has it. */
+export function peerCommand(name = "peer-server", change: object = {}): ResourceFacts {
+  const inputs = {
+    ...{ connection: MASKED, stdin: MASKED, triggers: ["/srv/fort-offsite"] },
+    ...{ create: asRoot("install"), update: asRoot("install"), delete: asRoot("remove") },
+    ...change,
+  };
+  return fact(types.REMOTE_COMMAND, name, inputs, { protect: true });
+}
+
 /** A cloud and a peer, as the program makes them. */
 export function goodStack(): ResourceFacts[] {
-  return [peer(), ...b2Target(), bundle()];
+  return [peer(), peerCommand(), ...b2Target(), bundle()];
 }
 
 /** The stack with resources in the place of those of their name, or beside all of them. */

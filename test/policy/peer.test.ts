@@ -10,6 +10,7 @@ import {
   compose,
   DIGEST,
   peer,
+  peerCommand,
   sftpTarget,
   toldOf,
   withResources,
@@ -187,7 +188,9 @@ describe("append-only", () => {
   });
 
   it("is what sftp cannot promise, which is a warning", () => {
-    expect(toldOf(sftpTarget())).toEqual(["warning peer-append-only files"]);
+    expect(toldOf(sftpTarget(), peerCommand("files-directory"))).toEqual([
+      "warning peer-append-only files",
+    ]);
   });
 });
 
@@ -289,6 +292,28 @@ describe("a server without TLS", () => {
     expect(rules((server) => (server.network_mode = "container:abc"))).toEqual([WIDE]);
   });
 
+  it("in Docker's network of the machine, or one that others made, is an error", () => {
+    const inNetwork = (network: unknown) =>
+      rules((server, file) => {
+        delete server.network_mode;
+        server.networks = ["outside"];
+        file.networks = { outside: network };
+        (server.command as string[]).push("--listen=:8000");
+      });
+    expect(inNetwork({ external: true, name: "host" })).toEqual([WIDE]);
+    expect(inNetwork({ external: true })).toEqual([WIDE]);
+    expect(inNetwork({ driver: "macvlan" })).toEqual([WIDE]);
+    expect(inNetwork({ internal: true })).toEqual([]);
+    expect(inNetwork(null)).toEqual([]);
+  });
+
+  it("on one address of the internet is a warning", () => {
+    expect(rules(command({ "--listen": "--listen=93.184.216.34:8000" }))).toEqual([
+      "warning peer-no-wildcard-without-tls",
+    ]);
+    expect(rules(also("--listen=93.184.216.34:8000", "--tls"))).toEqual([]);
+  });
+
   const behindCaddy: Change = (server, file) => {
     (server.command as string[]).push("--listen=127.0.0.1:8000");
     file.services.caddy = { image: `caddy:2@${DIGEST}`, network_mode: "host" };
@@ -371,6 +396,10 @@ describe("a container", () => {
     ["handed the machine", { volumes: ["/:/x:ro"] }],
     ["handed /etc in a roundabout way", { volumes: ["/.//etc/:/x"] }],
     ["handed a place that leads up", { volumes: ["/srv/../etc:/x"] }],
+    ["handed a file of the system", { volumes: ["/etc/shadow:/x"] }],
+    ["handed somebody's keys", { volumes: ["/home/brother/.ssh:/x"] }],
+    ["handed somebody's home", { volumes: ["~:/x"] }],
+    ["handed all of /srv", { volumes: ["/srv/:/x"] }],
     ["handed what a variable says", { volumes: ["${PLACE}:/x"] }],
     ["handed another's volumes", { volumes_from: ["container:x"] }],
     ["without seccomp", { security_opt: ["seccomp:unconfined", "no-new-privileges:true"] }],

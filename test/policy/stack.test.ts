@@ -2,11 +2,15 @@
 import { describe, expect, it } from "vitest";
 import { judge } from "../../policy/judge.ts";
 import type { ResourceFacts } from "../../policy/model.ts";
+import { asRoot } from "../../peer/script.ts";
 import * as types from "../../policy/types.ts";
 import { MASKED, UNKNOWN } from "../../policy/values.ts";
 import {
   b2Target,
   bundle,
+  compose,
+  peerCommand,
+  sftpTarget,
   fact,
   goodStack,
   HOSTS,
@@ -87,13 +91,62 @@ describe("the places of the copies", () => {
 
 describe("what a peer's server is put there with", () => {
   it("is a warning where it is not protected, for the change is to be seen by itself", () => {
-    const command = (name: string, protect: boolean) =>
-      fact(types.REMOTE_COMMAND, name, { connection: MASKED }, { protect });
-    expect(toldOf(command("peer-server", true), command("files-directory", true))).toEqual([]);
-    expect(toldOf(command("peer-server", false), command("files-directory", false))).toEqual([
-      "warning data-protected peer",
+    const command = (name: string) => ({ ...peerCommand(name), protect: false });
+    const sftp = "warning peer-append-only files";
+    expect(toldOf(sftpTarget(), peerCommand("files-directory"))).toEqual([sftp]);
+    expect(toldOf(sftpTarget(), command("files-directory"), command("peer-server"))).toEqual([
+      sftp,
       "warning data-protected files",
+      "warning data-protected peer",
     ]);
+  });
+});
+
+describe("what runs on a peer", () => {
+  const rule = "error peer-gets-what-is-shown";
+  const script = (text: string) => `compose_b64='${Buffer.from(text).toString("base64")}'\nrun\n`;
+
+  it("is an error where it is not the installation", () => {
+    for (const change of [
+      { create: "sh -c id" },
+      { update: `${asRoot("install")}; id` },
+      { delete: "id" },
+    ]) {
+      expect(toldOf(peerCommand("peer-server", change))).toEqual([`${rule} peer`]);
+    }
+    expect(
+      toldOf(peerCommand("peer-server", { update: `${asRoot("install")} repair-20261123T1` })),
+    ).toEqual([]);
+  });
+
+  it("is an error where other files are sent than those that are shown, as far as can be seen", () => {
+    const sent = (text: string) => peerCommand("peer-server", { stdin: script(text) });
+    expect(toldOf(sent(compose()))).toEqual([]);
+    expect(toldOf(sent(compose().replace("--append-only", "--debug")))).toEqual([`${rule} peer`]);
+  });
+
+  it("is an error where nothing does, and a warning where it is none of the program's", () => {
+    const stack = goodStack().filter(({ type }) => type !== types.REMOTE_COMMAND);
+    expect(told(judge(stack))).toEqual([`${rule} peer`]);
+    expect(toldOf(peerCommand("peer-helper"))).toEqual([
+      'warning peer-gets-what-is-shown the command "peer-helper"',
+    ]);
+  });
+});
+
+describe("a resource that no rule knows", () => {
+  it("is a warning", () => {
+    for (const type of ["aws:s3/bucket:Bucket", "cloudflare:index/r2BucketSippy:R2BucketSippy"]) {
+      expect(toldOf(fact(type, "other", {}))).toEqual([
+        'warning known-resources the resource "other"',
+      ]);
+    }
+    expect(toldOf(fact(types.LOCAL_COMMAND, "other", { create: "id" }))).toEqual([
+      'warning known-resources the command "other"',
+    ]);
+    expect(
+      toldOf(fact("pulumi:pulumi:Stack", "s", {}), fact("pulumi:providers:b2", "p", {})),
+    ).toEqual([]);
   });
 });
 
@@ -153,7 +206,10 @@ describe("a host", () => {
 
 describe("the bundle", () => {
   const file = (name: string, FORMAT: string) =>
-    fact(types.LOCAL_COMMAND, name, { environment: { FORMAT } });
+    fact(types.LOCAL_COMMAND, name, {
+      interpreter: ["/bin/sh", "components/seal.sh"],
+      environment: { FORMAT },
+    });
 
   it("is an error, once, where it is not encrypted; its public files need not be", () => {
     const files = ["hosts/q.env", "hub.htpasswd"].map((name) => file(name, "plain"));
