@@ -76,6 +76,8 @@ export class Account {
   readonly id = randomBytes(16).toString("hex");
   readonly buckets = new Map<string, Bucket>();
   readonly tokens = new Map<string, Token>();
+  /** By how many milliseconds its clock is ahead. */
+  ahead = 0;
   readonly #s3: S3Server;
   /** One after another: a bucket has one policy for all tokens. */
   readonly #oneByOne = pLimit(1);
@@ -144,15 +146,16 @@ export class Account {
 
   /** Whether a lock rule keeps an object that was written then. */
   isLocked(bucket: string, key: string, written: Date): boolean {
+    const now = Date.now() + this.ahead;
     return this.bucket(bucket).lock.some(({ enabled, prefix = "", condition }) => {
       if (!enabled || !key.startsWith(prefix)) return false;
       switch (condition.type) {
         case "Indefinite":
           return true;
         case "Age":
-          return Date.now() - written.getTime() < (condition.maxAgeSeconds ?? 0) * 1000;
+          return now - written.getTime() < (condition.maxAgeSeconds ?? 0) * 1000;
         case "Date":
-          return Date.now() < Date.parse(condition.date ?? "");
+          return now < Date.parse(condition.date ?? "");
       }
     });
   }

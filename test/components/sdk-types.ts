@@ -25,10 +25,16 @@ export function typeErrors(sdk: string, cases: readonly (readonly [string, unkno
     module: ts.ModuleKind.NodeNext,
     moduleResolution: ts.ModuleResolutionKind.NodeNext,
   };
-  const host = ts.createCompilerHost(options);
-  const { readFile, fileExists } = host;
-  host.fileExists = (path) => path === file || fileExists(path);
-  host.readFile = (path) => (path === file ? source : readFile(path));
+  const real = ts.createCompilerHost(options);
+  const host: ts.CompilerHost = {
+    ...real,
+    fileExists: (path) => path === file || real.fileExists(path),
+    readFile: (path) => (path === file ? source : real.readFile(path)),
+    getSourceFile: (path, language, ...rest) =>
+      path === file
+        ? ts.createSourceFile(path, source, language)
+        : real.getSourceFile(path, language, ...rest),
+  };
   const program = ts.createProgram([file], options, host);
   return ts
     .getPreEmitDiagnostics(program)

@@ -2,6 +2,9 @@
  * A bucket at R2, from the update to a restore and back: the real program and engine with stand-ins
  * for Cloudflare's plugin, its API and the bucket's lock, over a real S3 server.
  */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
   CLOUDFLARE_PLUGIN,
@@ -9,10 +12,12 @@ import {
   type Cloudflare,
 } from "../../sandbox/cloudflare/index.ts";
 import type { Hub } from "../../sandbox/hub.ts";
+import { PROJECT } from "../../sandbox/world.ts";
 import { verifyReportSchema } from "../../cli/verify/report.ts";
 import { startCluster, type Cluster } from "./cluster.ts";
 import { backUp, envOf, rclone, restores, tryRun, versitygw } from "./family.ts";
 
+const DAY_MS = 86_400_000;
 const BUCKET = "family-fort";
 
 let cluster: Cluster;
@@ -52,6 +57,24 @@ async function change(settings: object): Promise<string> {
 async function verified() {
   const { stdout, exitCode } = await cluster.offsite("verify", "--json", "cloud");
   return { report: verifyReportSchema.parse(JSON.parse(stdout)), exitCode };
+}
+
+/** The commands of the documentation's third step. */
+async function freeSpace(): Promise<void> {
+  const page = readFileSync(join(PROJECT, "docs", "targets", "r2.md"), "utf8");
+  const [, commands = ""] = /```sh\n(rclone lsf[^]*?)```/.exec(page) ?? [];
+  expect(commands).toContain("rclone delete");
+  await execa("bash", ["-c", commands], {
+    cwd: cluster.world.folder("free-space"),
+    env: {
+      RCLONE_CONFIG: hub.rcloneFile,
+      RCLONE_RETRIES: "1",
+      BUCKET,
+      HOST: "q",
+      REPOSITORIES: hub.repositories,
+    },
+    reject: false,
+  });
 }
 
 const tokens = () => [...cloudflare.account.tokens.values()].map(({ name }) => name).sort();
@@ -165,7 +188,7 @@ describe("a bucket at R2", () => {
     expect(again.ok, again.said).toBe(true);
   });
 
-  it("frees nothing before the lock rule lets go, and keeps bucket and lock when it leaves", async () => {
+  it("is freed of what the hub has pruned by the way that the documentation tells", async () => {
     const output = await change({
       ...{ keepHiddenDays: 30, protect: false },
       // What the revocation wrote into the stack's file.
@@ -175,8 +198,30 @@ describe("a bucket at R2", () => {
     expect(cloudflare.account.bucket(BUCKET).lock).toMatchObject([
       { condition: { type: "Age", maxAgeSeconds: 30 * 86_400 } },
     ]);
-    const { said, ok } = await tryRun(hub, "verify");
-    expect(ok, said).toBe(true);
+    const files = async () =>
+      (await rclone(hub, "lsf", "-R", "--files-only", `cloud:${BUCKET}/q`)).all.split("\n");
+    await backUp(cluster, "q");
+    await hub.run("mirror");
+    await hub.run("prune");
+    await hub.run("mirror");
+    const before = await files();
+    expect(before.filter((name) => name.startsWith("snapshots/")).length).toBeGreaterThan(1);
+    // Nothing is old enough yet.
+    await freeSpace();
+    expect(await files()).toEqual(before);
+    cloudflare.account.ahead = 31 * DAY_MS;
+    await freeSpace();
+    cloudflare.account.ahead = 0;
+    const after = await files();
+    expect(after.filter((name) => name.startsWith("snapshots/"))).toHaveLength(1);
+    await change({ keepHiddenDays: "forever" });
+    const verified = await tryRun(hub, "verify", "--deep");
+    expect(verified.ok, verified.said).toBe(true);
+    const env = await envOf(cluster, "q");
+    expect(await restores(cluster, "q", env.OFFSITE_CLOUD_REPOSITORY ?? "", env)).toBe(true);
+  });
+
+  it("keeps bucket and lock when it leaves, and takes its tokens back", async () => {
     cluster.settings["fort-offsite:targets"] = {
       later: { ...cluster.settings["fort-offsite:targets"]?.cloud, bucket: "another" },
     };
