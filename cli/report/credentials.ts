@@ -84,14 +84,17 @@ const standing = z.object({ generation: z.number().default(1), revoked: z.number
 const standings = z.record(z.string(), standing).catch({});
 
 function stepsBetween(base: Settings, settings: Settings): { lines: Phrase[]; revokes: boolean } {
-  const found = (["hosts", "targets"] as const).flatMap((at) => {
+  const found = (["hosts", "targets", "guests"] as const).flatMap((at) => {
     const [was, is] = [base, settings].map((all) => standings.parse(setting(all, at) ?? {}));
     return Object.entries(is ?? {}).flatMap(([name, now]) => {
       const before = was !== undefined && Object.hasOwn(was, name) ? was[name] : undefined;
       if (before === undefined) return [];
       const revokes = now.revoked !== before.revoked;
       if (before.generation === now.generation && !revokes) return [];
-      const whose = at === "hosts" ? say`${name} everywhere` : say`the target ${name}`;
+      const whose =
+        at === "hosts"
+          ? say`${name} everywhere`
+          : say`the ${at === "guests" ? "guest" : "target"} ${name}`;
       const rest = revokes ? say`; ALL before it are revoked` : [];
       return [
         {
@@ -144,7 +147,10 @@ const OF_HUB: ReadonlySet<string> = new Set([
 
 function machinesOf(changes: readonly Change[], urgent: boolean, hubName: string): Machines {
   const files = changes.filter((each) => isBundleFile(each) && each.operation !== "delete");
-  const hub = files.some(({ name }) => OF_HUB.has(name) || name.startsWith("wireguard/"));
+  const hub = files.some(
+    ({ name }) => OF_HUB.has(name) || /^(?:wireguard\/|guests\/.*\.htpasswd$)/.test(name),
+  );
+  const guests = files.flatMap(({ name }) => /^guests\/(.+)\.env$/.exec(name)?.[1] ?? []);
   const of = (operations: readonly Change["operation"][]) =>
     files
       .filter(({ operation }) => operations.includes(operation))
@@ -162,6 +168,10 @@ function machinesOf(changes: readonly Change[], urgent: boolean, hubName: string
     order.push(
       say`In any order, when it suits you, once before the next rotation: no backup fails meanwhile`,
     );
+  }
+  if (guests.length > 0) {
+    const of = guests.length === 1 ? "the guest" : "the guests";
+    order.push(say`The owner of ${of} ${names(guests)} is to be given the new file of the bundle`);
   }
   const hosts = [...fresh, ...known].sort();
   // The hub's own machine is a host as well.

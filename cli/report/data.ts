@@ -136,13 +136,29 @@ function directoryOf(state: Change["before"]): string | undefined {
 
 function lockDanger(change: Change): Danger | undefined {
   if (!["replace", "delete", "forget", "update"].includes(change.operation)) return undefined;
+  const [was, will] = [lockedSeconds(change.before), lockedSeconds(change.after)];
+  if (change.operation === "update" && will >= was) return undefined;
   const { one } = subjectOf(change);
-  const verb = change.operation === "update" ? "changed" : VERBS[change.operation as "delete"];
+  const verb = change.operation === "update" ? "made shorter" : VERBS[change.operation as "delete"];
   return {
     fate: "exposed",
     what: say`${one} is ${[verb]}`,
     data: say`R2 keeps no hidden versions: the lock is all that keeps a thief with the sync key from deleting the backups.`,
   };
+}
+
+/** For how long a lock keeps every object, in seconds; 0 where it does not. */
+function lockedSeconds(state: Change["before"]): number {
+  const rules = state?.inputs.rules;
+  const kept = (Array.isArray(rules) ? (rules as unknown[]) : [])
+    .filter(isFields)
+    .filter(({ enabled, prefix }) => enabled === true && (prefix ?? "") === "")
+    .map(({ condition }) => {
+      if (!isFields(condition)) return 0;
+      if (condition.type === "Indefinite") return Infinity;
+      return typeof condition.maxAgeSeconds === "number" ? condition.maxAgeSeconds : 0;
+    });
+  return Math.max(0, ...kept);
 }
 
 function unknownDanger(change: Change): Danger {

@@ -5,6 +5,7 @@ import { reportJson } from "../../../cli/report/json.ts";
 import { LONGEST_COMMENT, marker, reportMarkdown } from "../../../cli/report/markdown.ts";
 import { readPreview } from "../../../cli/report/preview.ts";
 import { isUnchanged, makeReport, type ReportInput } from "../../../cli/report/report.ts";
+import { resourcesOf } from "../../../policy/preview.ts";
 import {
   BUCKET,
   BUNDLE,
@@ -120,6 +121,23 @@ describe("a peer's server", () => {
   });
 });
 
+describe("R2's lock, which is all that keeps objects there,", () => {
+  it("is a danger where it goes or is made shorter, and none where it is made longer", () => {
+    const lock = (maxAgeSeconds: number): State => ({
+      inputs: {
+        rules: [{ enabled: true, prefix: "", condition: { type: "Age", maxAgeSeconds } }],
+      },
+    });
+    const step = (op: string, old: State, now?: State): Given => ({
+      ...{ op, type: "cloudflare:index/r2BucketLock:R2BucketLock", name: "cloud-lock" },
+      ...{ parent: ["R2Target", "cloud"], old, ...(now !== undefined && { now }) },
+    });
+    expect(fates([step("update", lock(60), lock(30))])[0]).toMatch(/^exposed: .* is made shorter$/);
+    expect(fates([step("delete", lock(60))])[0]).toMatch(/^exposed: .* is deleted$/);
+    expect(fates([step("update", lock(30), lock(60))])).toEqual([]);
+  });
+});
+
 describe("what nobody here knows", () => {
   it("is a danger where it goes, and no danger where it comes", () => {
     const volume = { type: "cloud:index/volume:Volume", name: "disk" };
@@ -168,6 +186,18 @@ describe("credentials", () => {
       /stops working with the update: the hub's sync key of cloud, generation 1$/,
     );
     expect(replaced.deploy.order[0]).toMatch(/^AT ONCE/);
+  });
+
+  it("of a guest are the hub's to deploy and the guest's owner's to be given", () => {
+    const guests = (generation: number) => ({
+      "fort-offsite:hub": { host: "ursula" },
+      "fort-offsite:guests": { laptop: { generation } },
+    });
+    const steps = [file("guests/laptop.env"), file("guests/laptop.htpasswd")];
+    const known = json(steps, { base: guests(1), settings: guests(2) });
+    expect(known.credentials).toEqual(["The credentials of the guest laptop: generation 1 to 2"]);
+    expect(known.deploy).toMatchObject({ hub: "ursula", hosts: [] });
+    expect(known.deploy.order.join()).toMatch(/^In any order.*owner of the guest laptop is to be/);
   });
 
   it("of everybody turn over where the seed was set anew", () => {
@@ -247,6 +277,11 @@ describe("a preview", () => {
     ]);
     expect(isUnchanged(drift)).toBe(false);
     expect(json([bucketStep("refresh", bucket)]).drift[0]).toContain("GONE");
+  });
+
+  it("that looked, and then deletes, leaves nothing for the policy to take for there", () => {
+    const looked = previewOf([bucketStep("refresh", bucket, bucket), bucketStep("delete", bucket)]);
+    expect(resourcesOf(looked.raw).map(({ name }) => name)).not.toContain("cloud-bucket");
   });
 
   it("with warnings of the look at the peer names them as changed by hand", () => {
