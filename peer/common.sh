@@ -99,7 +99,7 @@ image_print() {
 
 # A container of the server's by its service.
 service() {
-  docker ps --all --quiet --no-trunc --filter "label=com.docker.compose.project=$project" \
+  timeout 20 docker ps --all --quiet --no-trunc --filter "label=com.docker.compose.project=$project" \
     --filter "label=com.docker.compose.service=$1" | head -n 1
 }
 
@@ -111,7 +111,7 @@ is_together() {
   for part in network tunnel rest-server; do
     part_id=$(service "$part")
     [ -n "$part_id" ] || return 1
-    part_net=$(readlink "/proc/$(docker inspect --format '{{.State.Pid}}' "$part_id")/ns/net") || return 1
+    part_net=$(readlink "/proc/$(timeout 20 docker inspect --format '{{.State.Pid}}' "$part_id")/ns/net") || return 1
     [ "${held:=$part_net}" = "$part_net" ] || return 1
   done
 }
@@ -133,4 +133,7 @@ footprint() {
     case $name in data_dir) at=$data_dir ;; *) at=$repositories ;; esac
     printf '%s %s\n' "$name" "$(readlink "$at" || printf 'a directory')"
   done
+  # The files of TLS, all in one: what is there, whatever release it belongs to.
+  [ ! -d "$server/tls" ] || printf 'tls %s\n' "$(cd "$server" && find tls files -type f ! -path '*/.new/*' \
+    -exec sha256sum {} + 2>/dev/null | LC_ALL=C sort | sha256sum)"
 }
