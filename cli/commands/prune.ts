@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import { withSlash } from "../../components/target.ts";
-import type { RestServerTargetConfig, StackConfig } from "../../config/stack.ts";
+import type { RestServerTargetConfig, SftpTargetConfig, StackConfig } from "../../config/stack.ts";
 import { UsageError } from "../../hub/errors.ts";
 import { collect, positive, whole } from "../../hub/options.ts";
 import { sweepPrivateFolders } from "../../peer/ssh.ts";
@@ -11,6 +11,7 @@ import { repositoryPasswords } from "../prune/passwords.ts";
 import { hubPasswords, peerServer, tryRemoval } from "../prune/places.ts";
 import { removeGone } from "../prune/remove-gone.ts";
 import { exitCodeOf, Speaker, summary, type PruneReport } from "../prune/report.ts";
+import { removeAtSftp } from "../prune/sftp.ts";
 import { OperatorStack } from "../stack.ts";
 
 interface Options extends StackOptions {
@@ -45,7 +46,7 @@ export function pruneCommand(): Command {
         "command, by a connection that breaks, and in any case by itself after some time. What would go is " +
         "shown first, and nothing goes without a yes.",
     )
-    .argument("<target>", "a target of type rest-server")
+    .argument("<target>", "a target of type rest-server or sftp")
     .argument("[host...]", "hosts by name (default: all of the stack)")
     .option("--dry-run", "say what would go, and stop there")
     .option("-y, --yes", "do not ask")
@@ -92,8 +93,13 @@ async function run(target: string, hosts: string[], options: Options): Promise<v
   await sweepPrivateFolders();
   const stack = await OperatorStack.open(options);
   const config = await stack.config();
-  const settings = peerTarget(target, config);
   const names = pickHosts(config, hosts, options.allowShrinkage ?? []);
+  const sftp = config.targets[target];
+  if (sftp?.type === "sftp") {
+    await pruneSftp({ stack: stack.name, name: target, target: sftp }, config, names, options);
+    return;
+  }
+  const settings = peerTarget(target, config);
   const peer = peerServer(stack.name, target, settings, config, names);
   const report: PruneReport = {
     version: 1,
@@ -173,6 +179,44 @@ function check(options: Options): void {
   if (problems.length > 0) throw new UsageError(problems.join("; "));
 }
 
+/** At an SFTP target there is no door: what goes, goes by the operator's own SSH. */
+async function pruneSftp(
+  { stack, name, target }: { stack: string; name: string; target: SftpTargetConfig },
+  config: StackConfig,
+  names: readonly string[],
+  options: Options,
+): Promise<void> {
+  if (options.forget === true || options.close === true) {
+    throw new UsageError(
+      `target: "${name}" is of type sftp, for which there is neither --forget nor --close`,
+    );
+  }
+  const speaker = new Speaker(options.json === true);
+  const dryRun = options.dryRun === true;
+  const report: PruneReport = {
+    ...{ version: 1, target: name, mode: "mirror", dryRun, door: "unused", hosts: {} },
+  };
+  const { keepDaily: daily, keepWeekly: weekly, keepMonthly: monthly } = options;
+  try {
+    await removeAtSftp(
+      {
+        settings: { stack, name, target, hosts: config.hosts, seed: config.credentialSeed },
+        sshPrivateKey: config.sshPrivateKey,
+        hosts: names,
+        hub: { url: withSlash(config.hub.url), passwords: hubPasswords(config, names) },
+        retention: { daily, weekly, monthly },
+        allowed: new Set(options.allowShrinkage),
+        ...{ dryRun, yes: options.yes === true, say: speaker.say },
+      },
+      report,
+    );
+    if (!dryRun) speaker.say(summary(report));
+    process.exitCode = exitCodeOf(report);
+  } finally {
+    speaker.report(report);
+  }
+}
+
 function peerTarget(name: string, config: StackConfig): RestServerTargetConfig {
   const peers = Object.entries(config.targets)
     .filter(([, { type }]) => type === "rest-server")
@@ -187,12 +231,6 @@ function peerTarget(name: string, config: StackConfig): RestServerTargetConfig {
       `target: "${name}" is a bucket, which needs no pruning by the operator: the hub's mirror hides there what the ` +
         `hub no longer has, and the bucket's lifecycle removes what has been hidden for ${target.keepHiddenDays} days. ` +
         `For this command a target of type rest-server is needed; ${names}`,
-    );
-  }
-  if (target.type === "sftp") {
-    throw new UsageError(
-      `target: "${name}" is of type sftp, where nothing can be removed from here: what is there is sealed, and root's on ${target.ssh.host}. ` +
-        `docs/targets/sftp.md says how it is thinned out there by hand. For this command a target of type rest-server is needed; ${names}`,
     );
   }
   if (target.type !== "rest-server") {

@@ -112,7 +112,11 @@ async function plan(options: RemoveGoneOptions, report: PruneReport): Promise<Re
   return plans;
 }
 
-function found(
+/** What was listed of a host.
+ *
+ * @throws Error where it could not be.
+ */
+export function found(
   listing: ReadonlyMap<string, Inventory | Error>,
   host: string,
   where: "peer" | "hub",
@@ -126,7 +130,8 @@ function found(
   throw new Error(`could not be listed at the ${where}: ${messageOf(inventory)}${way}`);
 }
 
-function reportOf(removal: Removal, peer: Inventory, isAllowed: boolean): HostReport {
+/** What a plan comes to for a host. */
+export function reportOf(removal: Removal, peer: Inventory, isAllowed: boolean): HostReport {
   const { refusals, doubts, count, bytes, going } = removal;
   const reasons = isAllowed ? [...refusals] : [...refusals, ...doubts];
   const isAbsent = peer.config === undefined && removal.held === 0;
@@ -148,7 +153,10 @@ function reportOf(removal: Removal, peer: Inventory, isAllowed: boolean): HostRe
 }
 
 /** The dry run: what would go, and why something does not. */
-function show(plans: readonly Removal[], options: RemoveGoneOptions): void {
+export function show(
+  plans: readonly Removal[],
+  options: Pick<RemoveGoneOptions, "say" | "allowed">,
+): void {
   const { say, allowed } = options;
   if (plans.length === 0) return;
   const head = ["host", "snapshots stay", "newest", "snapshots go", "of", "files go", "bytes go"];
@@ -188,7 +196,8 @@ async function checkAgain(going: readonly Removal[], { hub }: RemoveGoneOptions)
   }
 }
 
-function remember(
+/** Notes the packs that are about to go, so that a run that is killed is not taken for a thief's. */
+export function remember(
   project: string,
   host: string,
   packs: Iterable<string>,

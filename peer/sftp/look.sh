@@ -42,7 +42,7 @@ is_scheduled || say 'unscheduled'
 say "$users" | awk 'NF && $2 != "-" { print $2 }' | while read -r host; do
   repository=$repositories/$host/repository
   [ -d "$repository" ] || { say "host $host 0 0 0" && continue; }
-  seen=$(find "$repository/snapshots" -maxdepth 1 -type f -exec stat -c '%Y' {} + 2>/dev/null |
+  seen=$(find "$repository/snapshots" -maxdepth 1 -type f -exec stat -c '%Z' {} + 2>/dev/null |
     awk '$1 > newest { newest = $1 } END { printf "%d %d", NR, newest }')
   open=$(find "$repository" -xdev -type f ! -uid 0 ! -path "$repository/locks/*" | wc -l)
   say "host $host $seen $((open))"

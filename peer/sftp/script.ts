@@ -10,6 +10,7 @@ function script(name: string): string {
 const COMMON = script("common.sh");
 const INSTALL = COMMON + script("install.sh");
 const LOOK = COMMON + script("look.sh");
+const PRUNE = COMMON + script("prune.sh");
 const SEAL = script("seal.sh");
 
 /** What holds for each of our users, whatever else the peer's sshd allows: see sshd_config(5). */
@@ -77,6 +78,19 @@ export function sftpScript(place: SftpPlace): string {
 /** The standard input of `sh -s look`. */
 export function sftpLookScript(place: SftpPlace, thorough: boolean): string {
   return withVariables(LOOK, { ...variablesOf(place), thorough: thorough ? "yes" : "" });
+}
+
+/** The standard input of `sh -s list` and `sh -s remove`: which hosts, and which of their files. */
+export function sftpPruneScript(
+  place: SftpPlace,
+  hosts: readonly string[],
+  files: readonly { readonly host: string; readonly kind: string; readonly name: string }[] = [],
+): string {
+  return withVariables(PRUNE, {
+    ...variablesOf(place),
+    hosts: hosts.join(" "),
+    files: files.map(({ host, kind, name }) => `${host} ${kind} ${name}`).join("\n"),
+  });
 }
 
 function variablesOf({ project, dataDir, users }: SftpPlace): Record<string, string> {
