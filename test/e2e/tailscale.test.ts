@@ -142,34 +142,48 @@ describe("a server in a tailnet", () => {
     expect(all).toBe("400 65530");
   });
 
-  it("goes on when its auth key is another, and logs in with that when it is forgotten", async () => {
+  it("goes on under another auth key, and keeps who it is when it is started again", async () => {
     const tunnel = await idOf("tunnel");
     const started = () => cluster.docker("inspect", "--format", "{{.State.StartedAt}}", tunnel);
     const before = await started();
-    const next = await tailnet.key("tag:offsite");
+    const [node] = await others();
+    authKey = await tailnet.key("tag:offsite");
     await cluster.stack.must(
       ["config", "set", "--secret", "fort-offsite:targetSecrets"],
-      JSON.stringify({ peer: { tailscaleAuthKey: next } }),
+      JSON.stringify({ peer: { tailscaleAuthKey: authKey } }),
     );
     await cluster.up();
     expect(await started()).toBe(before);
-    expect(await answers(`${tailnet.prefix}.2`)).toBe(true);
-    const node = (await tailnet.nodes()).find(({ given_name }) => given_name === "offsite-peer");
-    await tailnet.forget(node?.id ?? 0);
-    await expect
-      .poll(async () => (await tailnet.nodes()).map(({ given_name }) => given_name), {
-        timeout: 90_000,
-      })
-      .toContain("offsite-peer");
+    await cluster.docker("restart", "--time", "5", tunnel);
+    await expect.poll(() => answers(`${tailnet.prefix}.2`), { timeout: 60_000 }).toBe(true);
+    expect((await others()).map(({ id }) => id)).toEqual([node?.id]);
   });
 
-  it("keeps who it is when it is started again", async () => {
-    const [before] = (await tailnet.nodes()).filter(({ given_name }) => given_name !== "ursula");
+  it("logs in again with its auth key when the tailnet has forgotten it", async () => {
+    const [node] = await others();
+    await tailnet.forget(node?.id ?? 0);
     await cluster.docker("restart", "--time", "5", await idOf("tunnel"));
+    await expect.poll(others, { timeout: 60_000 }).toMatchObject([{ given_name: "offsite-peer" }]);
+    const [again] = await others();
+    await expect.poll(() => answers(again?.ip_addresses[0] ?? ""), { timeout: 60_000 }).toBe(true);
+  });
+
+  it("is logged out when its auth key would give it the rights of a user", async () => {
+    const [node] = await others();
+    const key = await tailnet.key();
+    const file = join(cluster.world.directory, "peer", "server", "tunnel", "key", "authkey");
+    await asRoot("sh", ["-c", 'printf %s "$KEY" >"$1"', "sh", file], { KEY: key });
+    await tailnet.forget(node?.id ?? 0);
+    const tunnel = await idOf("tunnel");
+    await cluster.docker("restart", "--time", "5", tunnel);
     await expect
-      .poll(async () => await answers(before?.ip_addresses[0] ?? ""), { timeout: 60_000 })
-      .toBe(true);
-    const after = (await tailnet.nodes()).filter(({ given_name }) => given_name !== "ursula");
-    expect(after.map(({ id }) => id)).toEqual([before?.id]);
+      .poll(() => cluster.docker("logs", "--tail", "400", tunnel), { timeout: 60_000 })
+      .toContain("The auth key does not make the node tag:offsite");
+    await expect.poll(others, { timeout: 30_000 }).toEqual([]);
   });
 });
+
+/** The nodes beside the hub. */
+async function others() {
+  return (await tailnet.nodes()).filter(({ given_name }) => given_name !== "ursula");
+}

@@ -125,6 +125,9 @@ describe("a server in a WireGuard tunnel of its own", () => {
     await hub.run("verify");
     const verified = await cluster.offsite("verify", "peer");
     expect(verified).toMatchObject({ exitCode: 0 });
+    const pruned = await cluster.offsite("prune", "peer", "--yes");
+    expect(pruned).toMatchObject({ exitCode: 0 });
+    expect(await cluster.offsite("prune", "peer", "--close")).toMatchObject({ exitCode: 0 });
     const env = await envOf(cluster, "q");
     const access = {
       RESTIC_REST_USERNAME: "q",
