@@ -38,6 +38,21 @@ describe("a draft", () => {
     expect(problemAt(nested, ["targets", "b", "dataDir"], "prod")).toContain("inside the one of");
   });
 
+  it("has guests where answers have some, and keeps them in the file", () => {
+    const answers = file(
+      "guests: { laptop: { key: age1x, maxSizeGiB: 100 } }\nhub: { guestsUrl: https://f.example }\n",
+    );
+    const { settings } = readAnswers(answers);
+    expect(problemAt(settings, ["guests", "laptop", "key"], "prod")).toContain('"age1" public key');
+    expect(problemAt(settings, ["guests", "laptop", "maxSizeGiB"], "prod")).toBeUndefined();
+    const empty = file("");
+    const text = settingsText(empty, readSettingsFile(empty), settings);
+    expect(parse(text)).toEqual({
+      config: { "fort-offsite:hub": settings.hub, "fort-offsite:guests": settings.guests },
+    });
+    expect(text).toContain("docs/guests.md");
+  });
+
   it("takes names that JavaScript has for itself, and names of digits, for what they are", () => {
     const draft = withValue(
       withValue({}, ["hosts", "__proto__", "key"], "x"),
