@@ -56,6 +56,11 @@ export async function pinImages(
 
 async function lookUp(place: string, image: string, last: string | undefined): Promise<string> {
   const name = withTag(image);
+  const remedy = `Pin it: give the image as ${name}@sha256:…, as \`docker buildx imagetools inspect ${name}\` shows it`;
+  // Where Pulumi lacks the plugin, it ends the update by itself, and this is all that is said.
+  await pulumi.log.info(
+    `${place}: ${name} has no digest; its registry is asked, through Pulumi's plugin docker. Where that cannot be: ${remedy}`,
+  );
   let digest: string;
   try {
     // The SDK is large: only a stack that needs it waits for it.
@@ -72,7 +77,7 @@ async function lookUp(place: string, image: string, last: string | undefined): P
       return last;
     }
     throw plainError(
-      `${place}: got ${name}, whose digest could not be looked up: ${reason}. Pin it: give the image as ${name}@sha256:…, as \`docker buildx imagetools inspect ${name}\` shows it`,
+      `${place}: got ${name}, whose digest could not be looked up: ${reason}. ${remedy}`,
     );
   }
   if (last === undefined) {

@@ -6,6 +6,7 @@ import type { PeerFacts } from "./facts.ts";
 import { ofData, ofFiles, ofPaths, wasPut } from "./file-drift.ts";
 import type { PeerRecord } from "./look.ts";
 import { composeText, sha256, type PeerServer } from "./script.ts";
+import { ofTls } from "./tls/drift.ts";
 
 /** What is said of a peer, each a phrase without its full stop. */
 export interface Findings {
@@ -40,6 +41,7 @@ export function driftOf(facts: PeerFacts, server: PeerServer, expected: Expected
     ofContainers(facts, server, expected, found);
     ofOthers(facts, server, found);
   }
+  if (!pendingChange) ofTls(facts, server, found);
   return found;
 }
 

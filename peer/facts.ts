@@ -63,6 +63,8 @@ export interface PeerFacts {
   readonly containers: readonly Container[];
   /** By container: the image that its name stands for now. */
   readonly images: ReadonlyMap<string, Image>;
+  /** When the certificate is good that is shown to clients; none where none is shown. */
+  readonly certificate?: { readonly from: Date; readonly until: Date };
   /** Those that can be asked. */
   readonly running: ReadonlySet<string>;
   /** Folders that the container has mounted, and that are another folder by now. */
@@ -141,6 +143,7 @@ function factsOf(all: All, one: One): PeerFacts {
         .map(splitWord)
         .map(([id, json]) => [id, imageOf(json)]),
     ),
+    ...optional("certificate", validityOf(one("certificate") ?? "")),
     running: new Set(all("running")),
     detached: all("detached"),
     answers: new Map(all("answer").map(splitWord)),
@@ -207,6 +210,12 @@ function repositoryOf(line: string): RepositoryFact {
     snapshots: Number(snapshots),
     ...(Number(newest) > 0 && optional("newest", dateOf(newest))),
   };
+}
+
+/** `<from> <until>`, in seconds. */
+function validityOf(value: string): PeerFacts["certificate"] {
+  const [from, until] = splitWord(value).map(dateOf);
+  return from === undefined || until === undefined ? undefined : { from, until };
 }
 
 function numberOf(value: string | undefined): number | undefined {

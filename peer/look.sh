@@ -43,7 +43,18 @@ look_files() {
     footprint | while read -r line; do
       is_noted "$line" || fact changed "${line%% *}"
     done
+    if [ ! -d "$server/tls" ] && grep -q '^tls ' "$server/footprint"; then fact changed tls; fi
   fi
+}
+
+# From when until when the certificate is good that is shown to clients, in seconds.
+look_certificate() {
+  [ -n "$tls" ] || return 0
+  dates=$(timeout 10 openssl s_client -connect "$tls_dial" -servername "$tls_host" 2>/dev/null |
+    openssl x509 -noout -startdate -enddate 2>/dev/null) || return 0
+  from=${dates#*=} to=${dates##*=}
+  fact certificate "$(date -d "${from%%
+*}" +%s 2>/dev/null) $(date -d "$to" +%s 2>/dev/null)"
 }
 
 look_data() {
@@ -156,6 +167,7 @@ look() {
   [ -n "$tunnel" ] || fact listener "$(ss -Hltnp "sport = :$port" 2>/dev/null | head -n 1 | tr -s ' ')"
   look_files
   look_engine
+  look_certificate
   look_data
   fact end yes
 }

@@ -152,7 +152,12 @@ export function peerScript(server: PeerServer): string {
  * @param thorough - whether to count what takes long.
  */
 export function lookScript(server: PeerServer, thorough: boolean): string {
-  return withVariables(LOOK, { ...variablesOf(server), thorough: thorough ? "yes" : "" });
+  const { tls = "", tls_host = "", tls_dial = "" } = tlsVariables(server.tls);
+  return withVariables(LOOK, {
+    ...variablesOf(server),
+    ...{ tls, tls_host, tls_dial },
+    thorough: thorough ? "yes" : "",
+  });
 }
 
 function tlsVariables(tls: CaddyService | undefined): Record<string, string> {

@@ -2,7 +2,7 @@
 import { checkServerIdentity, connect, type PeerCertificate } from "node:tls";
 import { connect as connectPlain } from "node:net";
 import { excerpt } from "../../hub/format.ts";
-import { tlsOptions, type Trust } from "../../hub/targets/rest-trust.ts";
+import { isLate, tlsOptions, type Trust } from "../../hub/targets/rest-trust.ts";
 import { interruption } from "../interruption.ts";
 import type { Check } from "./checks.ts";
 import type { TlsRoute } from "./rest-route.ts";
@@ -16,6 +16,7 @@ const END_DAYS = 14;
 /**
  * Looks at the certificate that a server shows.
  *
+ * @param byCaddy - whether our own Caddy renews it, however short its time is.
  * @returns what was seen, in a few words.
  * @throws Error where it shows none.
  */
@@ -23,6 +24,7 @@ export async function judgeCertificate(
   route: TlsRoute,
   check: Check,
   trust: Trust = {},
+  byCaddy = false,
 ): Promise<string> {
   const { certificate, problem } = await shown(route, trust);
   if (problem !== undefined) {
@@ -32,7 +34,10 @@ export async function judgeCertificate(
   }
   const end = Date.parse(certificate.valid_to);
   const left = Math.floor((end - Date.now()) / DAY_MS);
-  if (left < END_DAYS && left >= 0) {
+  const late = byCaddy
+    ? isLate(Date.parse(certificate.valid_from), end, Date.now())
+    : left < END_DAYS;
+  if (late && left >= 0) {
     check.error(
       `the certificate of ${route.serverName} ends in ${left} days, and was not renewed. See to its renewal where TLS ends`,
     );

@@ -116,7 +116,7 @@ async function throughHttp(
       const route = await tlsRouteTo(url, connection, canLogIn);
       try {
         if (target.tls !== undefined) await judgeClearText(route, check);
-        return await judgeCertificate(route, check, trust);
+        return await judgeCertificate(route, check, trust, target.tls !== undefined);
       } finally {
         await route.close();
       }

@@ -12,10 +12,14 @@ export interface Trust {
 }
 
 const PATIENCE_MS = 15_000;
-const DAY_MS = 24 * 3600 * 1000;
 
-/** Days before its end from which a certificate should have been renewed: Caddy does at 30. */
-export const LATE_DAYS = 14;
+/** Caddy renews a certificate when a third of its time is left; with a sixth it should long have. */
+const LATE = 1 / 6;
+
+/** Whether a certificate should have been renewed before now. Times in milliseconds. */
+export function isLate(start: number, end: number, now: number): boolean {
+  return end - now < (end - start) * LATE;
+}
 
 /** A connection's options for undici and node:tls. */
 export function tlsOptions({ certificate, serverName }: Trust): {
@@ -60,10 +64,10 @@ export async function tryCertificate(url: URL, trust: Trust): Promise<CanaryRepo
   if (url.protocol !== "https:") return report;
   try {
     const certificate = await shown(url, trust);
-    const left = Math.floor((Date.parse(certificate.valid_to) - Date.now()) / DAY_MS);
-    if (left < LATE_DAYS) {
+    const { valid_from: from, valid_to: to } = certificate;
+    if (isLate(Date.parse(from), Date.parse(to), Date.now())) {
       report.errors.push(
-        `the certificate of ${url.host} ends in ${left} days and was not renewed: look at Caddy's log there, or run pulumi up`,
+        `the certificate of ${url.host} ends at ${to} and was not renewed: look at the log of what ends TLS there, or run pulumi up`,
       );
     }
   } catch (error) {

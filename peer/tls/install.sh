@@ -112,7 +112,7 @@ prove_tls() {
   [ -n "$tls" ] || return 0
   tries=0
   limit=15
-  [ "$tls" != acme ] || limit=45
+  [ "$tls" != acme ] || limit=20
   while [ "$tries" -lt "$limit" ]; do
     code=$(ask_over_tls) || code=
     [ "$code" != 401 ] || return 0
