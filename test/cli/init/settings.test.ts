@@ -50,7 +50,6 @@ describe("a draft", () => {
     expect(parse(text)).toEqual({
       config: { "fort-offsite:hub": settings.hub, "fort-offsite:guests": settings.guests },
     });
-    expect(text).toContain("docs/guests.md");
   });
 
   it("takes names that JavaScript has for itself, and names of digits, for what they are", () => {
