@@ -4,7 +4,7 @@
  * made: Backblaze is the emulator, all other plugins pretend. Then the program and the settings that
  * lie here are previewed against that, and `offsite report` says what it means.
  */
-import { existsSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "commander";
 import { execa } from "execa";
@@ -78,10 +78,9 @@ class SandboxPreview {
     };
     let note =
       "Made in the sandbox, from the settings alone: without the account, the peers and the state, so that only what differs from the base is shown.";
-    const first = before ?? after;
-    await this.#pulumi(first, ["stack", "init", options.stack, "--no-select"], "");
-    await this.#configure(first);
+    await this.#init();
     if (before !== undefined) {
+      await this.#configure(before);
       const made = await this.#pulumi(before, ["up", "--yes", "--skip-preview"], "", false);
       if (made.exitCode !== 0) {
         console.error(made.all);
@@ -90,9 +89,8 @@ class SandboxPreview {
     } else {
       note = `${note} The base has no settings that can be read here: everything is shown as created.`;
     }
-    const base = before?.file;
-    if (before !== undefined) await this.#configure(after);
-    return await this.#report(after, base, note);
+    await this.#configure(after);
+    return await this.#report(after, before?.file, note);
   }
 
   async #report(after: Side, base: string | undefined, note: string): Promise<number> {
@@ -149,26 +147,28 @@ class SandboxPreview {
     });
   }
 
-  /** Writes the settings, and sets what is secret. The salt of the passphrase stays. */
-  async #configure({ file, settings, folder }: Side): Promise<void> {
-    const salt = this.#salt();
-    writeFileSync(file, stringify({ ...salt, config: settings.config }), { mode: 0o600 });
+  /** Makes the empty stack, in a folder of its own: Pulumi writes to the settings that it finds. */
+  async #init(): Promise<void> {
+    const folder = this.#world.folder("init");
+    copyFileSync(join(PROJECT, "Pulumi.yaml"), join(folder, "Pulumi.yaml"));
+    await this.#pulumi({ folder }, ["stack", "init", options.stack, "--no-select"], "");
+  }
+
+  /** Writes the settings, and sets what is secret. */
+  async #configure({ folder, file, settings }: Side): Promise<void> {
+    writeFileSync(file, stringify({ config: settings.config }), { mode: 0o600 });
     for (const [key, value] of Object.entries(settings.secrets)) {
-      await this.#pulumi({ file, settings, folder }, ["config", "set", "--secret", key], value);
+      await this.#pulumi({ folder, file }, ["config", "set", "--secret", key], value);
     }
-    this.#saltedFile ??= file;
   }
 
-  #saltedFile: string | undefined;
-
-  #salt(): object {
-    if (this.#saltedFile === undefined) return {};
-    const [line] = /^encryptionsalt: .*$/m.exec(readFileSync(this.#saltedFile, "utf8")) ?? [];
-    return line === undefined ? {} : { encryptionsalt: line.slice("encryptionsalt: ".length) };
-  }
-
-  async #pulumi({ folder, file }: Side, args: readonly string[], input: string, must = true) {
-    const config = args[0] === "stack" ? [] : ["--config-file", file, "--stack", options.stack];
+  async #pulumi(
+    { folder, file }: Pick<Side, "folder"> & Partial<Side>,
+    args: readonly string[],
+    input: string,
+    must = true,
+  ) {
+    const config = file === undefined ? [] : ["--config-file", file, "--stack", options.stack];
     const result = await execa("pulumi", [...args, ...config, "--non-interactive"], {
       cwd: folder,
       env: this.#env,

@@ -1,7 +1,7 @@
 /** What differs in each resource, for those who want to know: folded away in the comment. */
 import { structuredPatch } from "diff";
 import type { Change } from "./changes.ts";
-import { refreshedDifferences } from "./drift.ts";
+import { refreshedOf } from "./drift.ts";
 import { nameOf, typeOf, type Preview } from "./preview.ts";
 import { say, type Phrase } from "./phrase.ts";
 import { differences, SECRET, type Difference } from "./values.ts";
@@ -26,13 +26,11 @@ const SIGNS: Readonly<Record<Change["operation"], string>> = {
 export function detailsOf(preview: Preview, changes: readonly Change[]): Detail[] {
   return [
     ...changes.map(detailOf),
-    ...preview.steps.flatMap((step) => {
-      const found = refreshedDifferences(step);
-      if (found.length === 0) return [];
-      const owner =
-        step.oldState?.parent === undefined ? [] : say` of ${nameOf(step.oldState.parent)}`;
+    ...refreshedOf(preview).map(({ step, differences: found = [] }) => {
+      const { parent } = step.oldState ?? {};
+      const owner = parent === undefined ? [] : say` of ${nameOf(parent)}`;
       const title = say`${nameOf(step.urn)}${owner} (${typeOf(step)}): changed by hand`;
-      return [{ title, lines: found.flatMap(leafLines) }];
+      return { title, lines: found.flatMap(leafLines) };
     }),
   ].filter(({ lines }) => lines.length > 0);
 }

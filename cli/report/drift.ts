@@ -20,10 +20,7 @@ export function findingsOf(preview: Preview): Findings {
   const said = preview.diagnostics.filter(({ severity }) => severity === "warning");
   const isDrift = ({ message }: { message: string }) => BY_HAND.test(message);
   return {
-    drift: [
-      ...unique(said.filter(isDrift)).map(words),
-      ...preview.steps.map(refreshed).filter((phrase) => phrase !== undefined),
-    ],
+    drift: [...unique(said.filter(isDrift)).map(words), ...refreshedOf(preview).map(refreshed)],
     warnings: unique(said.filter((each) => !isDrift(each))).map(words),
   };
 }
@@ -35,25 +32,44 @@ function unique(all: readonly { message: string }[]): string[] {
 /** What is outside of the program's settings, or told in another way. */
 const PASSING: ReadonlySet<string> = new Set(["revision", "options", "fileCount"]);
 
-/** What a refresh found to be otherwise. */
-export function refreshedDifferences({ op, oldState, newState }: Step): Difference[] {
-  if (op !== "refresh" || oldState == null || newState == null) return [];
-  return differences(oldState.outputs, newState.outputs).filter(
-    ({ path }) => !PASSING.has(path.split(/[.[]/)[0] ?? ""),
-  );
+/** What a refresh found to be otherwise than the state had it. */
+export interface Refreshed {
+  readonly step: Step;
+  /** undefined where the resource is no longer there. */
+  readonly differences: readonly Difference[] | undefined;
 }
 
-function refreshed(step: Step): Phrase | undefined {
-  if (step.op !== "refresh" || step.oldState == null) return undefined;
-  const { urn, oldState, newState } = step;
-  const owner = oldState.parent === undefined ? undefined : nameOf(oldState.parent);
+/** What a refresh found, for every resource that is not as the state had it. */
+export function refreshedOf({ steps }: Preview): Refreshed[] {
+  const later = new Map(
+    steps.filter(({ op }) => op !== "refresh").map((step) => [step.urn, step] as const),
+  );
+  return steps.flatMap((step): Refreshed[] => {
+    const { oldState: before } = step;
+    if (step.op !== "refresh" || before?.custom !== true) return [];
+    // The engine tells of a refresh before it knows the answer, which is what a later step begins at.
+    const next = later.get(step.urn);
+    const isGone = step.newState == null || (next?.op === "create" && next.oldState == null);
+    if (isGone) return [{ step, differences: undefined }];
+    const found = [step.newState, next?.oldState]
+      .flatMap((now) => (now == null ? [] : [changedOutputs(before.outputs, now.outputs)]))
+      .find(({ length }) => length > 0);
+    return found === undefined ? [] : [{ step, differences: found }];
+  });
+}
+
+function changedOutputs(before: unknown, now: unknown): Difference[] {
+  return differences(before, now).filter(({ path }) => !PASSING.has(path.split(/[.[]/)[0] ?? ""));
+}
+
+function refreshed({ step, differences: found }: Refreshed): Phrase {
+  const { urn, oldState } = step;
+  const owner = oldState?.parent === undefined ? undefined : nameOf(oldState.parent);
   const { one } = subjectOf({
     ...{ operation: "update", urn, type: typeOf(step), name: nameOf(urn), owner },
-    ...{ ownerType: undefined, before: oldState, after: undefined, reasons: [] },
+    ...{ ownerType: undefined, before: oldState ?? undefined, after: undefined, reasons: [] },
   });
-  if (newState == null) return say`${one} is GONE: somebody deleted it`;
-  const found = refreshedDifferences(step);
-  if (found.length === 0) return undefined;
+  if (found === undefined) return say`${one} is GONE: somebody deleted it`;
   const paths = found.map(({ path }) => path);
   const shown = paths.slice(0, 3).join(", ") + (paths.length > 3 ? ", …" : "");
   return say`${one} was changed by hand: ${shown}`;

@@ -305,8 +305,9 @@ describe("the workflows' steps", () => {
     const ahead = await change({ [SETTINGS]: settings(["hosts", "ursula", "sizeGiB"], 3) });
     const before = contexts;
     contexts = { ...contexts, "github.event.pull_request.base.sha": ahead };
-    await run("preview.yaml", "preview", behind);
+    const result = await run("preview.yaml", "preview", behind);
     contexts = before;
+    expect(said(result)).not.toContain("error:");
     expect(comment()).toContain("hosts.q.sizeGiB: 11");
     expect(comment()).not.toContain("hosts.ursula.sizeGiB");
   });

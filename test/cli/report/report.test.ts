@@ -276,6 +276,12 @@ describe("a preview", () => {
       "the bucket family-backups of cloud was changed by hand: bucketType",
     ]);
     expect(isUnchanged(drift)).toBe(false);
+    // As the engine writes it: the answer of a refresh is what the next step begins at.
+    const seen = json([
+      bucketStep("refresh", state("allPrivate"), state("allPrivate")),
+      bucketStep("update", state("allPublic"), bucket),
+    ]);
+    expect(seen.drift[0]).toMatch(/changed by hand: bucketType$/);
     expect(json([bucketStep("refresh", bucket)]).drift[0]).toContain("GONE");
   });
 
