@@ -26,7 +26,7 @@ export class DiskFullError extends Error {
   constructor(name: string, cache: string) {
     super(
       `No space is left on the disk of ${cache}, where ${name} was being put. Building all programs ` +
-        "needs about 6 GB with Go's own caches. Free some, or set FORT_OFFSITE_CACHE to a folder on another disk.",
+        "needs about 10 GB with Go's own caches. Free some, or set FORT_OFFSITE_CACHE to a folder on another disk.",
     );
   }
 }
