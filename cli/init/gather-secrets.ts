@@ -57,7 +57,7 @@ export async function gatherSecrets(
 
 async function gatherPeerKey(given: SecretsGiven) {
   const { settings, before, isTerminal, gaps, stack } = given;
-  const isReady = targetsOf(settings, "rest-server").length === 0;
+  const isReady = targetsOf(settings, "rest-server", "sftp").length === 0;
   if (isReady) return {};
   let choice = given.peerKey;
   if (choice === undefined && isTerminal) {

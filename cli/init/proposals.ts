@@ -44,6 +44,7 @@ const OF_TARGET: Readonly<
     dataDir: () => "/srv/fort-offsite",
     maxSizeGiB: proposeMaxSizeGiB,
   },
+  sftp: { dataDir: () => "/srv/fort-offsite", maxSizeGiB: proposeMaxSizeGiB },
 };
 
 /**

@@ -20,9 +20,11 @@ export function newSeed(): string {
 /** What the operator wants to reach the peers with: a new key, the agent, or a file. */
 export type PeerKeyChoice = "make" | "agent" | (string & {});
 
-/** The names of the targets of a kind. */
-export function targetsOf(draft: Draft, type: string): string[] {
-  return namesIn(draft, "targets").filter((name) => at(draft, ["targets", name, "type"]) === type);
+/** The names of the targets of some kinds. */
+export function targetsOf(draft: Draft, ...types: readonly string[]): string[] {
+  return namesIn(draft, "targets").filter((name) =>
+    types.some((type) => at(draft, ["targets", name, "type"]) === type),
+  );
 }
 
 /** Asks with which key the peers are reached. */

@@ -162,7 +162,8 @@ function exposureOfTarget(name: string, target: TargetConfig, now: Date): string
       return [
         `With the hub's key for ${name} a thief could until now:`,
         `  read every host's files there; they are encrypted, names, sizes and times are not`,
-        `  add files, and fill the ${target.maxSizeGiB} GiB up; change and delete files, for SFTP knows no append-only`,
+        `  add files, and fill the ${target.maxSizeGiB} GiB up`,
+        `  change and delete what came in the last minutes, for SFTP knows no append-only; NOT what is sealed there, every 5 minutes`,
       ];
     case "rest-server":
       return [
