@@ -2,8 +2,11 @@ import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { parseStackConfig } from "../../config/parse.ts";
 import type { RestServerTargetConfig } from "../../config/stack.ts";
+import type { Findings } from "../../peer/drift.ts";
+import type { PeerFacts } from "../../peer/facts.ts";
 import { composeText, publicFiles } from "../../peer/script.ts";
 import { peerServer } from "../../peer/server.ts";
+import { ofTls } from "../../peer/tls/drift.ts";
 import { certificateIn, nameConstraints, upstreamOf } from "../../peer/tls/server.ts";
 import { clearTextOf } from "../../policy/compose/caddyfile.ts";
 import { raw, SEED, validConfig } from "../config/valid.ts";
@@ -108,5 +111,51 @@ describe("the peer's own authority", () => {
     const pem = certificateIn(`The server is up\nauthority ${der}\n`);
     expect(pem).toMatch(/^-----BEGIN CERTIFICATE-----\n[\w+/=\n]+-----END CERTIFICATE-----\n$/);
     expect(certificateIn("The server is up\n")).toBeUndefined();
+  });
+});
+
+describe("a look at TLS", () => {
+  const now = Date.parse("2026-11-23T12:00:00Z");
+  const DAY = 86_400_000;
+  const found = (
+    change: Partial<RestServerTargetConfig>,
+    certificate: PeerFacts["certificate"],
+    changed: string[] = [],
+  ) => {
+    const findings: Findings = { drift: [], manual: [], notices: [] };
+    const facts = {
+      now: new Date(now),
+      changed: new Set(changed),
+      containers: [
+        { Config: { Labels: { "com.docker.compose.service": "caddy" } }, State: { Running: true } },
+      ],
+      ...(certificate !== undefined && { certificate }),
+    } as unknown as PeerFacts;
+    ofTls(facts, serverWith(change), findings);
+    return findings;
+  };
+  const valid = (days: number, left: number) => ({
+    from: new Date(now - (days - left) * DAY),
+    until: new Date(now + left * DAY),
+  });
+  const acme = { tls: "acme", domain: "backup.example.org" } as const;
+
+  it("finds nothing wrong with a certificate in its time, however short that is", () => {
+    const nothing = { drift: [], manual: [], notices: [] };
+    expect(found({ tls: "self-signed" }, valid(90, 29))).toEqual(nothing);
+    expect(found(acme, valid(0.5, 0.2))).toEqual(nothing);
+    expect(found({}, undefined)).toEqual(nothing);
+  });
+
+  it("has one of the peer's own that was not renewed put right, and leaves ACME's to a person", () => {
+    expect(found({ tls: "self-signed" }, valid(90, 14)).drift).toHaveLength(1);
+    expect(found(acme, valid(90, 14)).manual).toHaveLength(1);
+    expect(found({ tls: "self-signed" }, undefined).drift.join()).toContain("no certificate");
+    expect(found(acme, undefined).manual.join()).toContain("Does the name lead to");
+  });
+
+  it("sees that the authority was touched, and says what it costs when it is gone", () => {
+    const { drift } = found({ tls: "self-signed" }, valid(90, 60), ["tls"]);
+    expect(drift.join()).toContain("all machines must be deployed");
   });
 });
