@@ -396,6 +396,8 @@ install() {
   esac
   tidy_tls
   tidy_tunnel
+  # What was tidied away is no change by hand.
+  [ ! -d "$server/tls" ] || note || :
   tell_authority
 }
 

@@ -212,4 +212,5 @@ test("makes another authority when the one before may be in a thief's hands", as
   expect((await execa("find", [server, "-name", "ca.pem"])).stdout).not.toBe(stdout);
   await hub.deploy();
   await hub.run("verify");
+  expect(await verify()).toEqual({ exitCode: 0, errors: "" });
 });
