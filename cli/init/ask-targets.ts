@@ -6,12 +6,22 @@ import { namesIn, proposeBucket, proposeListen, proposeMaxSizeGiB } from "./prop
 import { askOne, askText, askYes, say } from "./prompts.ts";
 import type { Interview } from "./interview.ts";
 
-type Type = "b2" | "rest-server";
+type Type = "b2" | "r2" | "s3" | "rest-server" | "sftp";
 
 const QUESTIONS: Readonly<Record<Type, { readonly name: string; readonly what: string }>> = {
   b2: { name: "cloud", what: "a bucket at Backblaze B2" },
+  r2: { name: "r2", what: "a bucket at Cloudflare R2" },
+  s3: { name: "s3", what: "a bucket that exists already, at any S3" },
   "rest-server": { name: "peer", what: "a server on somebody else's machine" },
+  sftp: { name: "nas", what: "a directory on somebody else's machine, by SFTP (no Docker there)" },
 };
+
+/** Proposed to who has no target yet. */
+const USUAL = ["b2", "rest-server"] as const;
+
+function isAsked(type: unknown): type is Type {
+  return typeof type === "string" && Object.hasOwn(QUESTIONS, type);
+}
 
 /** Asks which places there are, and for all that is not given of each. */
 export async function askTargets(interview: Interview): Promise<void> {
@@ -36,17 +46,16 @@ export async function askTargets(interview: Interview): Promise<void> {
 function proposedTargets(interview: Interview): { name: string; type: Type }[] {
   const before = namesIn(interview.before, "targets").flatMap((name) => {
     const type = at(interview.before, ["targets", name, "type"]);
-    return type === "b2" || type === "rest-server" ? [{ name, type } as const] : [];
+    return isAsked(type) ? [{ name, type }] : [];
   });
   if (before.length > 0) return before;
-  return (Object.keys(QUESTIONS) as Type[]).map((type) => ({ name: QUESTIONS[type].name, type }));
+  return USUAL.map((type) => ({ name: QUESTIONS[type].name, type }));
 }
 
 async function askAnother(interview: Interview): Promise<void> {
-  const type = await askOne<Type>("What is it?", [
-    { value: "b2", name: QUESTIONS.b2.what },
-    { value: "rest-server", name: QUESTIONS["rest-server"].what },
-  ]);
+  const types = Object.keys(QUESTIONS).filter(isAsked);
+  const choices = types.map((value) => ({ value, name: QUESTIONS[value].what }));
+  const type = await askOne<Type>("What is it?", choices);
   const taken = namesIn(interview.draft, "targets");
   const name = await askText({
     message: "A short name for it:",
@@ -62,15 +71,38 @@ async function askAnother(interview: Interview): Promise<void> {
 /** What is asked for; all else stays as it was. */
 const ASKED = {
   b2: ["bucket", "keepHiddenDays"],
+  r2: ["accountId", "bucket"],
+  s3: ["endpoint", "bucket"],
   "rest-server": ["ssh", "listen", "expose", "dataDir", "maxSizeGiB"],
+  sftp: ["ssh", "dataDir", "maxSizeGiB"],
 } as const;
 
 async function askTarget(interview: Interview, name: string): Promise<void> {
   const path = ["targets", name];
-  const type = at(interview.draft, [...path, "type"]) as Type;
+  const type = at(interview.draft, [...path, "type"]);
+  if (!isAsked(type)) return;
   if (at(interview.before, [...path, "type"]) === type) interview.keepOthers(path, ASKED[type]);
   if (type === "b2") await askBucket(interview, name);
+  else if (type === "r2") await askR2(interview, name);
+  else if (type === "s3") await askS3(interview, name);
   else await askPeer(interview, name);
+}
+
+async function askR2(interview: Interview, name: string): Promise<void> {
+  const path = ["targets", name];
+  await interview.ask([...path, "accountId"], "ID of the account at Cloudflare, 32 hex digits:");
+  await interview.ask([...path, "bucket"], "Name of the bucket, which pulumi up makes:", {
+    proposal: proposeBucket(),
+  });
+}
+
+async function askS3(interview: Interview, name: string): Promise<void> {
+  const path = ["targets", name];
+  await interview.ask(
+    [...path, "endpoint"],
+    "URL of the S3, such as https://s3.eu-central-1.wasabisys.com:",
+  );
+  await interview.ask([...path, "bucket"], "Name of the bucket, which is there:");
 }
 
 async function askBucket(interview: Interview, name: string): Promise<void> {
@@ -103,7 +135,7 @@ async function askPeer(interview: Interview, name: string): Promise<void> {
   );
   const port = at(interview.draft, [...ssh, "port"]) as number;
   await askHostKey(interview, [...ssh, "hostKey"], { host, port });
-  await askListen(interview, name, host);
+  if (at(interview.draft, [...path, "type"]) !== "sftp") await askListen(interview, name, host);
   await interview.ask([...path, "dataDir"], "Directory there that becomes the server's own:", {
     proposal: "/srv/fort-offsite",
   });

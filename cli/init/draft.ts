@@ -90,7 +90,10 @@ export function draftProblems(draft: Draft, stack: string): readonly Problem[] {
     parseStackConfig({ values: { ...values, ...seed }, isSecret: () => true }, stack);
     return [];
   } catch (error) {
-    if (error instanceof InputError) return error.problems;
+    // What is secret is set later: a draft has nothing to be judged there.
+    if (error instanceof InputError) {
+      return error.problems.filter(({ path: [key = ""] }) => key !== "targetSecrets");
+    }
     throw error;
   }
 }

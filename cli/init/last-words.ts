@@ -6,7 +6,7 @@ import { targetsOf } from "./secrets.ts";
 
 /** The next steps, the command to type last. */
 export function lastWords(plan: Plan): string {
-  const notes = [...authorize(plan), ...plan.notes, ...noOperators(plan)];
+  const notes = [...authorize(plan), ...cloudKeys(plan), ...plan.notes, ...noOperators(plan)];
   const stack = plan.stack;
   return [
     "",
@@ -28,11 +28,28 @@ function noOperators({ settings }: Plan): string[] {
   return [`No key of yours is in seal.operators: ${NO_OPERATORS}.`];
 }
 
+/** What the clouds need beside the settings. */
+function cloudKeys({ settings, stack }: Plan): string[] {
+  const r2 = targetsOf(settings, "r2").length === 0;
+  const set = `pulumi config set --stack ${stack} --secret`;
+  return [
+    ...(r2
+      ? []
+      : [
+          `Before pulumi up, give it an API token of Cloudflare's (docs/targets/r2.md says which): in CLOUDFLARE_API_TOKEN, or with\n${set} cloudflare:apiToken`,
+        ]),
+    ...targetsOf(settings, "s3").map((name) => {
+      const path = `--path 'fort-offsite:targetSecrets.${name}`;
+      return `Before pulumi up, set the keys of ${name} (docs/targets/s3.md says what they may do):\n${set} ${path}.sync.accessKeyId'\n${set} ${path}.sync.secretAccessKey'\nand the same with restore, for keys that only read`;
+    }),
+  ];
+}
+
 /** The line that lets the operator in at each peer. */
 function authorize(plan: Plan): string[] {
   const { publicKey, settings } = plan;
   if (publicKey === undefined) return [];
-  return targetsOf(settings, "rest-server").map((name) => {
+  return targetsOf(settings, "rest-server", "sftp").map((name) => {
     const ssh = ["targets", name, "ssh"];
     const user = textAt(settings, [...ssh, "user"], "root");
     const host = textAt(settings, [...ssh, "host"]);
