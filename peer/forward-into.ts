@@ -38,7 +38,7 @@ export async function forwardToServer(
   const { connection, listen, inTunnel } = place;
   const address = localAddress(listen);
   if (!inTunnel) return await forward(connection, address, listen.port, options);
-  const probe = await runOnPeer(connection, inServer(place, "true"), options);
+  const probe = await runOnPeer(connection, inServer(place, "sh -c :"), options);
   if (probe.exitCode !== 0) {
     throw new UnreachableError(`the server does not run at ${connection.host}`);
   }
