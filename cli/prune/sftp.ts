@@ -151,6 +151,10 @@ async function listAtPeer(
   const arrivals = new Map(hosts.map((host) => [host, new Map<string, number>()]));
   const locks = new Map(hosts.map((host) => [host, [] as number[]]));
   for (const line of output.split("\n")) {
+    const [, whose = "", base64 = ""] = /^config (\S+) (\S+)$/.exec(line) ?? [];
+    const known = inventories.get(whose);
+    const content = Buffer.from(base64, "base64");
+    if (known !== undefined) known.config = { size: content.length, content };
     const match = /^file (\S+) (\d+) (\d+) (.+)$/.exec(line);
     const [, host = "", bytes, seconds, path = ""] = match ?? [];
     const inventory = inventories.get(host);
@@ -159,8 +163,7 @@ async function listAtPeer(
     const file = parsePath(path);
     if (file === undefined) {
       if (path.startsWith("locks/")) locks.get(host)?.push(came);
-    } else if (file.kind === "config") inventory.config = { size: Number(bytes) };
-    else {
+    } else if (file.kind !== "config") {
       const kind = HASHED_KINDS.find((each) => each === file.kind);
       if (kind !== undefined) inventory.files[kind].set(file.name, Number(bytes));
       if (kind === "snapshots") arrivals.get(host)?.set(file.name, came);

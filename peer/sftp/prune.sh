@@ -13,6 +13,10 @@ list() {
     [ -d "$repository" ] || continue
     find "$repository" -xdev -type f -exec stat -c "file $host %s %Z %n" {} + |
       sed "s|^\(file [^ ]* [0-9]* [0-9]* \)$repository/|\1|"
+    # By its bytes it is known whether it is the hub's repository. No more than any config has.
+    if [ -f "$repository/config" ] && [ ! -L "$repository/config" ]; then
+      say "config $host $(head -c 65536 "$repository/config" | base64 | tr -d '\n')"
+    fi
   done
   say "now $(date +%s)"
   say 'listed'
