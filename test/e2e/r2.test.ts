@@ -11,11 +11,12 @@ import {
   startCloudflare,
   type Cloudflare,
 } from "../../sandbox/cloudflare/index.ts";
+import { restic } from "../../sandbox/hosts.ts";
 import type { Hub } from "../../sandbox/hub.ts";
 import { PROJECT } from "../../sandbox/world.ts";
 import { verifyReportSchema } from "../../cli/verify/report.ts";
 import { startCluster, type Cluster } from "./cluster.ts";
-import { backUp, envOf, rclone, restores, tryRun, versitygw } from "./family.ts";
+import { backUp, envOf, hostOf, rclone, restores, tryRun, versitygw } from "./family.ts";
 
 const DAY_MS = 86_400_000;
 const BUCKET = "family-fort";
@@ -202,7 +203,12 @@ describe("a bucket at R2", () => {
       (await rclone(hub, "lsf", "-R", "--files-only", `cloud:${BUCKET}/q`)).all.split("\n");
     await backUp(cluster, "q");
     await hub.run("mirror");
-    await hub.run("prune");
+    // The hub prunes, as the owner of its repositories.
+    const repository = join(hub.repositories, "q");
+    const forget = ["forget", "--quiet", "--group-by", "host", "--keep-last", "1", "--prune"];
+    const access = { RESTIC_REPOSITORY: repository };
+    await restic(cluster.world, hostOf(cluster, "q"), access, forget);
+    await execa("chown", ["-R", "--reference", hub.repositories, repository]);
     await hub.run("mirror");
     const before = await files();
     expect(before.filter((name) => name.startsWith("snapshots/")).length).toBeGreaterThan(1);
