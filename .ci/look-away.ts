@@ -11,6 +11,6 @@ if (existsSync(file)) {
   const document = parseDocument(readFileSync(file, "utf8"));
   if (document.errors.length === 0) {
     document.setIn(["config", "fort-offsite:lookForDrift"], false);
-    writeFileSync(file, document.toString());
+    writeFileSync(file, document.toString({ lineWidth: 0 }));
   }
 }

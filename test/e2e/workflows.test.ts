@@ -82,12 +82,15 @@ async function change(files: Readonly<Record<string, (text: string) => string>>)
   return await git("rev-parse", "HEAD");
 }
 
+/** A long line stays one: only what is changed differs. */
+const STYLE = { lineWidth: 0 };
+
 /** Edits the stack's settings. */
 const settings = (path: readonly string[], value: unknown) => (text: string) => {
   const document = parseDocument(text);
   const [top = "", ...rest] = path;
   document.setIn(["config", `fort-offsite:${top}`, ...rest], value);
-  return document.toString();
+  return document.toString(STYLE);
 };
 
 const SETTINGS = "Pulumi.ci.yaml";
@@ -179,6 +182,9 @@ async function seedRepositories(): Promise<void> {
     "fort-offsite:credentialSeed",
     String(credentialSeed),
   );
+  // Pulumi has a style of its own.
+  const written = readFileSync(join(clone, SETTINGS), "utf8");
+  writeFileSync(join(clone, SETTINGS), parseDocument(written).toString(STYLE));
   await git("add", "--force", SETTINGS);
   await git("commit", "--quiet", "--message", "the family's settings");
   main = await git("rev-parse", "HEAD");
@@ -288,7 +294,7 @@ describe("the workflows' steps", () => {
       [SETTINGS]: (text) => {
         const document = parseDocument(text);
         document.deleteIn(["config", "fort-offsite:targets", "cloud"]);
-        return document.toString();
+        return document.toString(STYLE);
       },
     });
     const result = await run("preview.yaml", "preview", gone);
