@@ -1,5 +1,5 @@
 /** A stack with an SFTP target, from `pulumi up` to a restore, against a thief and through a rotation. */
-import { existsSync, readdirSync, readFileSync, statSync, utimesSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, utimesSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -210,6 +210,25 @@ describe("an SFTP target", () => {
     expect(fingerprint(await restore(await envOf(q), "rotated"))).toEqual(fingerprint(q.data));
     const { all, exitCode } = await cluster.offsite("verify", "nas");
     expect(exitCode, all).toBe(0);
+  });
+
+  it("loses what the hub no longer has when the operator says so, and nothing else", async () => {
+    const snapshots = () => files("root").filter((path) => path.startsWith("q/repository/snap"));
+    expect(snapshots()).toHaveLength(2);
+    const folder = join(hub.repositories, "q", "snapshots");
+    const [oldest = ""] = readdirSync(folder).sort(
+      (a, b) => statSync(join(folder, a)).mtimeMs - statSync(join(folder, b)).mtimeMs,
+    );
+    rmSync(join(folder, oldest));
+    const how = ["prune", "nas", "q", "--allow-shrinkage", "q"] as const;
+    const look = await cluster.offsite(...how, "--dry-run");
+    expect(look.exitCode, look.all).toBe(0);
+    expect(snapshots()).toHaveLength(2);
+    const { all, exitCode } = await cluster.offsite(...how, "--yes");
+    expect(exitCode, all).toBe(0);
+    expect(snapshots(), all).toHaveLength(1);
+    expect(snapshots().join()).not.toContain(oldest);
+    expect(fingerprint(await restore(await envOf(q), "pruned"))).toEqual(fingerprint(q.data));
   });
 
   it("lets nobody in and keeps the data when it leaves the config", async () => {
