@@ -125,9 +125,10 @@ describe("a server in a WireGuard tunnel of its own", () => {
     await hub.run("verify");
     const verified = await cluster.offsite("verify", "peer");
     expect(verified).toMatchObject({ exitCode: 0 });
-    const pruned = await cluster.offsite("prune", "peer", "--yes");
-    expect(pruned).toMatchObject({ exitCode: 0 });
-    expect(await cluster.offsite("prune", "peer", "--close")).toMatchObject({ exitCode: 0 });
+    for (const how of ["--yes", "--close"]) {
+      const { exitCode, all } = await cluster.offsite("prune", "peer", how);
+      expect(exitCode, all).toBe(0);
+    }
     const env = await envOf(cluster, "q");
     const access = {
       RESTIC_REST_USERNAME: "q",
@@ -195,7 +196,7 @@ describe("a server in a WireGuard tunnel of its own", () => {
     const { output } = await cluster.stack.run(["preview"]);
     const warnings = [...output.matchAll(/warning: (.*)/g)].map(([, text]) => text);
     // And nothing else: what is as it was put there is no drift.
-    expect(warnings).toEqual([
+    expect([...new Set(warnings)]).toEqual([
       expect.stringContaining("peer: the server and its tunnel are not in one network"),
     ]);
     await cluster.up();
