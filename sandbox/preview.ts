@@ -8,7 +8,7 @@ import { copyFileSync, existsSync, readFileSync, symlinkSync, writeFileSync } fr
 import { join } from "node:path";
 import { Command } from "commander";
 import { execa } from "execa";
-import { stringify } from "yaml";
+import { Document, parseDocument } from "yaml";
 import { z } from "zod";
 import { messageOf } from "../hub/errors.ts";
 import { binDirectory, ensurePrograms } from "../tools/index.ts";
@@ -89,7 +89,7 @@ class SandboxPreview {
     } else {
       note = `${note} The base has no settings that can be read here: everything is shown as created.`;
     }
-    await this.#configure(after);
+    await this.#configure(after, before);
     return await this.#report(after, before?.file, note);
   }
 
@@ -154,10 +154,21 @@ class SandboxPreview {
     await this.#pulumi({ folder }, ["stack", "init", options.stack, "--no-select"], "");
   }
 
-  /** Writes the settings, and sets what is secret. */
-  async #configure({ folder, file, settings }: Side): Promise<void> {
-    writeFileSync(file, stringify({ config: settings.config }), { mode: 0o600 });
+  /**
+   * Writes the settings, and sets what is secret. What is as it was before keeps its ciphertext, as in
+   * a file of one's own: every encryption has another, and the report would take it for set anew.
+   */
+  async #configure({ folder, file, settings }: Side, before?: Side): Promise<void> {
+    const document = new Document({ config: settings.config });
+    const old = before === undefined ? undefined : parseDocument(readFileSync(before.file, "utf8"));
+    const kept = Object.keys(settings.secrets).filter(
+      (key) => before?.settings.secrets[key] === settings.secrets[key],
+    );
+    for (const key of kept) document.setIn(["config", key], old?.getIn(["config", key]));
+    if (old !== undefined) document.set("encryptionsalt", old.get("encryptionsalt"));
+    writeFileSync(file, document.toString({ lineWidth: 0 }), { mode: 0o600 });
     for (const [key, value] of Object.entries(settings.secrets)) {
+      if (kept.includes(key)) continue;
       await this.#pulumi({ folder, file }, ["config", "set", "--secret", key], value);
     }
   }

@@ -287,6 +287,8 @@ describe("the workflows' steps", () => {
     expect(ofFork.failed).toBe(true);
     expect(said(ofFork) + ofFork.summary).toMatch(/🔴 DANGER[^]*allPublic/);
     expect(ofFork.summary).not.toContain("could not be made");
+    // What is the same is not told: the seed is none of the change's.
+    expect(ofFork.summary).not.toContain("set anew");
   });
 
   it("are loud and fail where a change takes a target away, or cannot be read at all", async () => {
