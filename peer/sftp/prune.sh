@@ -11,7 +11,8 @@ list() {
   for host in $hosts; do
     repository=$repositories/$host/repository
     [ -d "$repository" ] || continue
-    find "$repository" -xdev -type f -exec stat -c "file $host %s %Z %n" {} + |
+    # A name with a line break in it would be read as another file's line.
+    LC_ALL=C find "$repository" -xdev -type f ! -path '*[!A-Za-z0-9._/-]*' -exec stat -c "file $host %s %Z %n" {} + |
       sed "s|^\(file [^ ]* [0-9]* [0-9]* \)$repository/|\1|"
     # By its bytes it is known whether it is the hub's repository. No more than any config has.
     if [ -f "$repository/config" ] && [ ! -L "$repository/config" ]; then

@@ -47,10 +47,20 @@ set_aside() {
   mv -fT "$1" "$data_dir/damaged/$(printf '%s' "${1#"$repositories/"}" | tr / .)"
 }
 
-find "$repositories" -xdev -mindepth 3 -maxdepth 5 -path '*/repository/*' -type f ! -uid 0 >"$list"
+# hollow FILE: whether it is large and mostly holes. Nobody honest sends that, and its hash takes hours
+# in which nothing else would be sealed.
+hollow() {
+  stat -c '%s %b %B' "$1" 2>/dev/null | awk '{ exit !($1 > 1048576 && $2 * $3 < $1 / 2) }'
+}
+
+# No name of ours has another character: one with a line break would be read as another file's.
+find "$repositories" -xdev -mindepth 3 -maxdepth 5 -path '*/repository/*' -type f ! -uid 0 \
+  ! -path '*[!A-Za-z0-9._/-]*' >"$list"
 while IFS= read -r file; do
   path=${file#"$repositories"/*/repository/}
   name=${path##*/}
+  # Its folder must be root's: only then does nobody put another in its place.
+  [ "$(stat -c %u "${file%/*}" 2>/dev/null)" = 0 ] || continue
   case $path in
   config) ;;
   *.partial)
@@ -64,9 +74,7 @@ while IFS= read -r file; do
     ;;
   *) continue ;;
   esac
-  # Its folder must be root's: only then does nobody put another in its place.
-  [ "$(stat -c %u "${file%/*}" 2>/dev/null)" = 0 ] || continue
-  if seal "$file" "$name"; then continue; else result=$?; fi
+  if hollow "$file"; then result=1; elif seal "$file" "$name"; then continue; else result=$?; fi
   if [ "$result" = 2 ] && set_aside "$file"; then continue; fi
   waiting=$((waiting + 1))
 done <"$list"
