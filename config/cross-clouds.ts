@@ -38,11 +38,18 @@ interface Place {
   readonly prefix: string | undefined;
 }
 
+/** An address without what makes no other service of it: a slash at its end, the usual port. */
+function origin(endpoint: unknown): unknown {
+  if (typeof endpoint !== "string" || !URL.canParse(endpoint)) return endpoint;
+  return new URL(endpoint).href.replace(/\/+$/, "");
+}
+
 function placesOf(targets: Fields): Place[] {
   return Object.entries(targets).flatMap(([name, value]) => {
     const { type, bucket, accountId, jurisdiction = "default", endpoint, prefix } = fields(value);
     if (typeof bucket !== "string") return [];
-    const within = type === "r2" ? [accountId, jurisdiction] : type === "s3" ? [endpoint] : [];
+    const within =
+      type === "r2" ? [accountId, jurisdiction] : type === "s3" ? [origin(endpoint)] : [];
     return [
       {
         name,

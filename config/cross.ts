@@ -111,6 +111,11 @@ const UNIQUE = [
     at: "dataDir",
     why: "one directory cannot serve two targets",
   },
+  {
+    of: (target: Fields) => [text(target.url)?.replace(/\/+$/, "")],
+    at: "url",
+    why: "one URL cannot lead to two targets",
+  },
 ] as const;
 
 function checkUnique(targets: Fields): Problem[] {

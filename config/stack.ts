@@ -4,7 +4,7 @@ import { guestSchema, guestsAtHub } from "./guests.ts";
 import { pricesSchema } from "./prices.ts";
 import * as rules from "./rules.ts";
 import { b2TargetSchema } from "./targets/b2.ts";
-import { generation, revoked, sizeGiB } from "./targets/common.ts";
+import { generation, ofType, revoked, sizeGiB } from "./targets/common.ts";
 import { r2TargetSchema } from "./targets/r2.ts";
 import { restServerTargetSchema } from "./targets/rest-server.ts";
 import { s3TargetSchema } from "./targets/s3.ts";
@@ -29,7 +29,7 @@ export const hostSchema = z.strictObject({
 export const targetSchema = z.discriminatedUnion(
   "type",
   [b2TargetSchema, r2TargetSchema, s3TargetSchema, restServerTargetSchema, sftpTargetSchema],
-  { error: '"b2", "r2", "s3", "rest-server" or "sftp"' },
+  ofType('"b2", "r2", "s3", "rest-server" or "sftp"'),
 );
 
 /** How the bundle's files are sealed, and where they go. */

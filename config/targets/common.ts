@@ -45,3 +45,13 @@ export const sshSchema = z.strictObject({
   user: rules.userName.default("root").describe("root, or a user who may use sudo without asking."),
   hostKey: rules.sshHostKey,
 });
+
+/**
+ * What to say of settings of several types: where there are no settings, a type is not all that
+ * they lack.
+ */
+export function ofType(types: string): { error: (issue: { readonly code?: string }) => string } {
+  return {
+    error: ({ code }) => (code === "invalid_type" ? `an object whose type is ${types}` : types),
+  };
+}

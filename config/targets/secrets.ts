@@ -4,18 +4,18 @@
  */
 import { z } from "zod";
 
+const SECRET_RULE =
+  "a secret access key of letters, digits and _./:@%+=,[]-, which need no quoting in an environment file. Set it with: pulumi config set --secret --path 'fort-offsite:targetSecrets.<target>.<key>.secretAccessKey'";
+
 /** A pair of keys of an S3. */
 export const s3KeySchema = z.strictObject({
   accessKeyId: z
-    .string()
+    .string({ error: "an access key's ID" })
     .regex(/^[\w+/=.-]{1,128}$/, { error: "an access key's ID" })
     .describe("The access key's ID."),
   secretAccessKey: z
-    .string()
-    .regex(/^[A-Za-z0-9_./:@%+=,[\]-]{1,256}$/, {
-      error:
-        "a secret access key of letters, digits and _./:@%+=,[]-, which need no quoting in an environment file",
-    })
+    .string({ error: SECRET_RULE })
+    .regex(/^[A-Za-z0-9_./:@%+=,[\]-]{1,256}$/, { error: SECRET_RULE })
     .describe("The secret access key."),
 });
 

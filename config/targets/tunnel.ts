@@ -6,6 +6,7 @@ import ipaddr from "ipaddr.js";
 import { z } from "zod";
 import { parseListen, type ListenAddress } from "../rules.ts";
 import * as rules from "../rules.ts";
+import { ofType } from "./common.ts";
 import { tlsUrl } from "./tls.ts";
 
 /**
@@ -97,7 +98,7 @@ export const wireguardTunnelSchema = z.strictObject({
 export const tunnelSchema = z.discriminatedUnion(
   "type",
   [tailscaleTunnelSchema, wireguardTunnelSchema],
-  { error: '"tailscale" or "wireguard"' },
+  ofType('"tailscale" or "wireguard"'),
 );
 
 export type TunnelConfig = z.infer<typeof tunnelSchema>;

@@ -71,6 +71,8 @@ describe("the config of clouds", () => {
     const both = (a: object, b: object) =>
       problemsOf({ a: { ...S3, ...a }, b: { ...S3, ...b } }, secrets);
     expect(both({}, {})).toEqual([expect.stringContaining("targets.b.bucket")]);
+    const respelled = { endpoint: `${S3.endpoint.toUpperCase().replace("HTTPS", "https")}:443/` };
+    expect(both({}, respelled)).toEqual([expect.stringContaining("targets.b.bucket")]);
     expect(both({ prefix: "x" }, { prefix: "x/y" })).toEqual([
       expect.stringContaining('targets.b.prefix: got "x/y", which is inside "x"'),
     ]);

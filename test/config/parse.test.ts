@@ -132,6 +132,17 @@ describe("a wrong config", () => {
     ]);
   });
 
+  it("is refused when two targets are reached at one URL", () => {
+    const config = validConfig();
+    const targets = config.targets as Record<string, Record<string, unknown>>;
+    const peer = { ...targets.peer, url: "http://peer.example:8000" };
+    const other = { listen: "100.64.0.10:8000", dataDir: "/srv/other", url: `${peer.url}/` };
+    config.targets = { peer, other: { ...peer, ...other } };
+    expect(problemsOf(config)).toEqual([
+      expect.stringContaining("targets.other.url: got") as string,
+    ]);
+  });
+
   it("is refused when one target's directory is inside another's", () => {
     const config = validConfig();
     const targets = config.targets as Record<string, object>;

@@ -98,6 +98,12 @@ describe("a tunnel in the settings", () => {
     },
   );
 
+  it("is a group of settings, and says so where its type alone is given", () => {
+    expect(problems({ peer: server({ tunnel: "wireguard" }) })).toContain(
+      'targets.peer.tunnel: got "wireguard", must be an object whose type is "tailscale" or "wireguard"',
+    );
+  });
+
   it("shares no addresses, UDP port or name with another one", () => {
     const found = problems(
       {
