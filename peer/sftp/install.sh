@@ -178,12 +178,14 @@ lock() {
   flock -w 120 9 || die 'another installation has been running for two minutes, nothing was changed'
 }
 
-# put FROM TO: a whole file or none, on disk before it is seen.
+# put FROM TO MODE: a whole file or none, on disk before it is seen. Until then it has a name that no
+# pattern of sshd's or cron's finds.
 put() {
-  cp "$1" "$2.new~"
-  chmod "$3" "$2.new~"
-  sync -f "$2.new~" 2>/dev/null || sync
-  mv -fT "$2.new~" "$2"
+  put_new=${2%/*}/.${2##*/}.new
+  cp "$1" "$put_new"
+  chmod "$3" "$put_new"
+  sync -f "$put_new" 2>/dev/null || sync
+  mv -fT "$put_new" "$2"
 }
 
 stage() {
