@@ -94,7 +94,7 @@ function stepsBetween(base: Settings, settings: Settings): { lines: Phrase[]; re
       const whose =
         at === "hosts"
           ? say`${name} everywhere`
-          : say`the ${at === "guests" ? "guest" : "target"} ${name}`;
+          : say`the ${[at === "guests" ? "guest" : "target"]} ${name}`;
       const rest = revokes ? say`; ALL before it are revoked` : [];
       return [
         {
@@ -171,7 +171,9 @@ function machinesOf(changes: readonly Change[], urgent: boolean, hubName: string
   }
   if (guests.length > 0) {
     const of = guests.length === 1 ? "the guest" : "the guests";
-    order.push(say`The owner of ${of} ${names(guests)} is to be given the new file of the bundle`);
+    order.push(
+      say`The owner of ${[of]} ${names(guests)} is to be given the new file of the bundle`,
+    );
   }
   const hosts = [...fresh, ...known].sort();
   // The hub's own machine is a host as well.

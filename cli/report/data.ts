@@ -42,14 +42,18 @@ const HARMLESS =
 
 const ORDER: readonly Fate[] = ["lost", "refused", "unknown", "left", "exposed"];
 
-/** All dangers of a preview, the worst first. */
+/** The worst first. */
+export function inOrder(dangers: readonly Danger[]): Danger[] {
+  return [...dangers].sort((a, b) => ORDER.indexOf(a.fate) - ORDER.indexOf(b.fate));
+}
+
+/** All dangers to what holds data. */
 export function dangersOf(preview: Preview, changes: readonly Change[]): Danger[] {
-  const dangers = [
+  return [
     ...changes.flatMap((change) => dangerOf(change) ?? []),
     ...takenNames(changes),
     ...preview.steps.flatMap(unguarded),
   ];
-  return dangers.sort((a, b) => ORDER.indexOf(a.fate) - ORDER.indexOf(b.fate));
 }
 
 function dangerOf(change: Change): Danger | undefined {
@@ -222,16 +226,23 @@ function unguarded({ op, urn, oldState, newState, ...rest }: Step): Danger[] {
   ];
   if (lost.length === 0) return [];
   const type = typeOf({ op, urn, oldState, newState, ...rest });
-  const owner = newState.parent === undefined ? undefined : nameOf(newState.parent);
+  const { parent } = newState;
   const change: Change = {
-    ...{ operation: "update", urn, type, name: nameOf(urn), owner, ownerType: undefined },
-    ...{ before: oldState, after: newState, reasons: [] },
+    ...{ operation: "update", urn, type, name: nameOf(urn), reasons: [] },
+    owner: parent === undefined ? undefined : nameOf(parent),
+    ownerType: parent?.split("::")[2]?.split("$").at(-1),
+    ...{ before: oldState, after: newState },
   };
-  return [
-    {
-      fate: "exposed",
-      what: say`${subjectOf(change).one} loses ${[lost.join(" and ")]}`,
-      data: say`From then on a change, or \`pulumi destroy\`, can delete it with all that is in it.`,
-    },
-  ];
+  const what = say`${subjectOf(change).one} loses ${[lost.join(" and ")]}`;
+  return [{ fate: "exposed", what, data: withoutGuard(change) }];
+}
+
+/** What can happen from then on to what is no longer protected. */
+function withoutGuard(change: Change): Phrase {
+  if (isPeerServer(change)) {
+    return say`From then on a change, or \`pulumi destroy\`, can take the server away. The repositories stay on the peer.`;
+  }
+  return BUCKETS.has(change.type) && change.after?.retainOnDelete === true
+    ? say`From then on a change, or \`pulumi destroy\`, can let go of it. The bucket and every backup in it stay at the provider (retainOnDelete).`
+    : say`From then on a change, or \`pulumi destroy\`, can delete it with all that is in it.`;
 }

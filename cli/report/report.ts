@@ -5,11 +5,12 @@ import { resourcesOf } from "../../policy/preview.ts";
 import { changesOf, isComponent, type Change, type Operation } from "./changes.ts";
 import { costOf, type Cost } from "./cost.ts";
 import { credentialsOf, type Credentials } from "./credentials.ts";
-import { dangersOf, isFatal, type Danger } from "./data.ts";
+import { dangersOf, inOrder, isFatal, type Danger } from "./data.ts";
 import { detailsOf, settingsDetail, type Detail } from "./details.ts";
 import { findingsOf, type Findings } from "./drift.ts";
+import { leavingHosts, movedAddresses } from "./elsewhere.ts";
 import type { Preview } from "./preview.ts";
-import { plain, say, words, type Phrase } from "./phrase.ts";
+import { names, plain, say, words, type Phrase } from "./phrase.ts";
 import { settingsDifferences, withSecrets, type Settings } from "./settings.ts";
 import { grouped } from "./words.ts";
 
@@ -63,11 +64,15 @@ export function makeReport({ preview, stack, base, settings }: ReportInput): Rep
   const changes = changesOf(preview);
   const own = changes.filter((change) => !isComponent(change));
   const now = settings ?? withSecrets(preview);
-  const dangers = dangersOf(preview, changes);
   const credentials = credentialsOf(changes, base, now);
   const policy = policyOf(preview);
   const findings = findingsOf(preview);
   const turned = base === undefined ? [] : settingsDifferences(base, now);
+  const dangers = inOrder([
+    ...dangersOf(preview, changes),
+    ...leavingHosts(changes),
+    ...movedAddresses(turned),
+  ]);
   const failure = failureOf(preview);
   const judged = verdictOf({ failure, dangers, policy, credentials, findings, changes: own });
   const of = (operation: Operation) => own.filter((each) => each.operation === operation);
@@ -149,7 +154,9 @@ function verdictOf(judged: Judged): Pick<Report, "verdict" | "reason"> {
     ...dangers.slice(0, 2).map(({ what }) => what),
     ...(credentials.readers.length > 0 ? [say`somebody new can open secrets`] : []),
     ...(errors.length > 0
-      ? [say`${errors.length} policy ${[errors.length === 1 ? "error" : "errors"]}`]
+      ? [
+          say`${errors.length} policy ${[errors.length === 1 ? "error" : "errors"]} (${names([...new Set(errors.map(({ rule }) => rule))].slice(0, 3))})`,
+        ]
       : []),
   ];
   if (reasons.length > 0) return { verdict: "danger", reason: joined(reasons) };

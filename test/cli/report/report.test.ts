@@ -84,6 +84,17 @@ describe("a bucket", () => {
     ]);
   });
 
+  it("that can be let go of, and is kept all the same, is not told to be lost", () => {
+    const kept = { ...bucket, protect: true };
+    const [loosened] = json([bucketStep("same", kept, bucket)]).dangers;
+    expect(loosened?.data).toContain("stay at the provider (retainOnDelete)");
+    const old = { ...server("same", "/srv/a", "/srv/a") };
+    const guarded: Given = { ...old, old: { ...old.old, protect: true } };
+    const [open] = json([guarded]).dangers;
+    expect(open?.what).toBe("the rest-server at the peer of peer loses protect");
+    expect(open?.data).toContain("The repositories stay on the peer");
+  });
+
   it("that keeps hidden versions for less long is named, and for longer is not", () => {
     const days = (count: number): State => ({
       ...bucket,
@@ -135,6 +146,42 @@ describe("R2's lock, which is all that keeps objects there,", () => {
     expect(fates([step("update", lock(60), lock(30))])[0]).toMatch(/^exposed: .* is made shorter$/);
     expect(fates([step("delete", lock(60))])[0]).toMatch(/^exposed: .* is deleted$/);
     expect(fates([step("update", lock(30), lock(60))])).toEqual([]);
+  });
+});
+
+describe("a host", () => {
+  it("that leaves is no longer backed up, which is said; one that comes is none of it", () => {
+    const gone: Given = { ...file("hosts/minos.env"), op: "delete" };
+    const found = json([gone, { ...file("hosts/minotaur.env"), op: "create" }]);
+    expect(found.dangers).toMatchObject([{ fate: "left", what: "minos is no longer backed up" }]);
+    expect(found.verdict).toBe("danger");
+  });
+});
+
+describe("an address to which machines send passwords", () => {
+  const settings = (url: string, targets: object) => ({
+    "fort-offsite:hub": { host: "ursula", url },
+    "fort-offsite:targets": targets,
+  });
+  const peer = (listen: string) => ({ type: "rest-server", listen, ssh: { host: "peer" } });
+
+  it("is a danger where it is another than before, though all looks harmless", () => {
+    const base = settings("https://hub.example", { peer: peer("100.64.0.9:8000") });
+    const other = settings("https://evil.example", { peer: peer("100.64.0.66:8000") });
+    expect(json([file("hosts/q.env")], { base, settings: other }).dangers).toMatchObject([
+      { what: "hub.url changes from https://hub.example to https://evil.example" },
+      { what: "targets.peer.listen changes from 100.64.0.9:8000 to 100.64.0.66:8000" },
+    ]);
+  });
+
+  it("is none where a target comes or goes with it", () => {
+    const base = settings("https://hub.example", { peer: peer("100.64.0.9:8000") });
+    const more = settings("https://hub.example", {
+      peer: peer("100.64.0.9:8000"),
+      other: peer("100.64.0.66:8000"),
+    });
+    expect(json([file("rclone.conf")], { base, settings: more }).dangers).toEqual([]);
+    expect(json([file("rclone.conf")], { base: more, settings: base }).dangers).toEqual([]);
   });
 });
 
@@ -196,6 +243,7 @@ describe("credentials", () => {
     const steps = [file("guests/laptop.env"), file("guests/laptop.htpasswd")];
     const known = json(steps, { base: guests(1), settings: guests(2) });
     expect(known.credentials).toEqual(["The credentials of the guest laptop: generation 1 to 2"]);
+    expect(text(steps, { base: guests(1), settings: guests(2) })).not.toMatch(/`(?:the )?guest`/);
     expect(known.deploy).toMatchObject({ hub: "ursula", hosts: [] });
     expect(known.deploy.order.join()).toMatch(/^In any order.*owner of the guest laptop is to be/);
   });
