@@ -135,7 +135,10 @@ async function askPeer(interview: Interview, name: string): Promise<void> {
   );
   const port = at(interview.draft, [...ssh, "port"]) as number;
   await askHostKey(interview, [...ssh, "hostKey"], { host, port });
-  if (at(interview.draft, [...path, "type"]) !== "sftp") await askListen(interview, name, host);
+  const isInTunnel = at(interview.draft, [...path, "tunnel"]) !== undefined;
+  if (at(interview.draft, [...path, "type"]) === "rest-server" && !isInTunnel) {
+    await askListen(interview, name, host);
+  }
   await interview.ask([...path, "dataDir"], "Directory there that becomes the server's own:", {
     proposal: "/srv/fort-offsite",
   });

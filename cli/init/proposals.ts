@@ -65,7 +65,10 @@ export function withProposals(given: Draft, before: Draft): { draft: Draft; prop
   const proposed: Path[] = [];
   let draft = given;
   for (const { of, propose } of [...PROPOSALS, ...ofTargets]) {
-    if (!isRecord(at(draft, of.slice(0, -1))) || at(draft, of) !== undefined) continue;
+    const section = at(draft, of.slice(0, -1));
+    if (!isRecord(section) || at(draft, of) !== undefined) continue;
+    // A server in a tunnel of its own is on no address of the peer.
+    if (of.at(-1) === "listen" && section.tunnel !== undefined) continue;
     const value = at(before, of) ?? propose(draft);
     if (value === undefined) continue;
     draft = withValue(draft, of, value);

@@ -6,7 +6,7 @@ import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { readAnswers, withSettings } from "../../../cli/init/answers.ts";
-import { problemAt, withValue } from "../../../cli/init/draft.ts";
+import { at, problemAt, withValue } from "../../../cli/init/draft.ts";
 import { fingerprint, parseAddress } from "../../../cli/init/host-key.ts";
 import { opensWith } from "../../../cli/init/passphrase.ts";
 import { proposeMaxSizeGiB, withProposals } from "../../../cli/init/proposals.ts";
@@ -76,6 +76,14 @@ describe("a draft", () => {
     expect(draft.targets).toEqual({ peer: { ...peer, listen: "[fd7a::9]:8000", maxSizeGiB: 77 } });
     expect(proposed.map((path) => path.at(-1))).toEqual(["listen", "maxSizeGiB"]);
     expect(proposeMaxSizeGiB(given)).toBe(40);
+  });
+
+  it("proposes no address to a server in a tunnel of its own", () => {
+    const tunnel = { type: "wireguard", endpoint: "b.example:51820" };
+    const peer = { type: "rest-server", ssh: { host: "10.0.0.2" }, tunnel };
+    const before = { targets: { peer: { listen: "10.0.0.2:8000" } } };
+    const { draft } = withProposals({ targets: { peer } }, before);
+    expect(at(draft, ["targets", "peer"])).not.toHaveProperty("listen");
   });
 });
 
