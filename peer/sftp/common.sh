@@ -18,6 +18,15 @@ die() {
   exit 1
 }
 
+# A disk that /etc/fstab has for the data, and that is not mounted: what is there now is not the data.
+unmounted() {
+  awk '$1 !~ /^#/ && $2 ~ /^\/./ { print $2 }' /etc/fstab 2>/dev/null | while read -r point; do
+    case $repositories/ in
+    "$point"/*) grep -qF " $point " /proc/mounts || say "$point" ;;
+    esac
+  done
+}
+
 parent_of() { awk '/^PPid:/ { print $2 }' "/proc/$1/status" 2>/dev/null; }
 title_of() { tr '\0' ' ' <"/proc/$1/cmdline" 2>/dev/null; }
 

@@ -38,6 +38,10 @@ check_owner() {
 
 # sshd gives nobody a chroot that somebody else could change.
 check_path() {
+  point=$(unmounted)
+  if [ -n "$point" ] && [ ! -e "$state" ]; then
+    problem "dataDir: /etc/fstab has a disk for $point, which is not mounted. Mount it: the backups may be on it"
+  fi
   path=''
   for part in $(say "$repositories" | tr / ' '); do
     path=$path/$part

@@ -1,10 +1,11 @@
 # Looks at an SFTP directory on this machine, against what the last installation left. Nothing is
-# changed by it; with "seal", what has arrived is sealed now. It arrives below the variables of peer/sftp/script.ts, thorough among them, and common.sh.
+# changed by it; with "seal", what has arrived is sealed now. It arrives below the variables of
+# peer/sftp/script.ts, thorough among them, and common.sh.
 #
 # A line each: "changed" and what differs, "unconfined" and sshd's words for it, "unscheduled",
-# "pending", "sealed" with when it ran last, how many files wait and were set aside, "host" with name,
-# snapshots, when the newest came, and how many files are not sealed; "quota", "used" and "free" in
-# bytes, "now"; and "looked" at the end.
+# "unmounted" and the disk that is missing, "pending", "sealed" with when it ran last, how many files
+# wait and were set aside, "host" with name, snapshots, when the newest came, and how many files are
+# not sealed; "quota", "used" and "free" in bytes, "now"; and "looked" at the end.
 
 [ "$(id -u)" -eq 0 ] || die 'user: is not root. Let targets.<name>.ssh.user be root, or a user who may use sudo without a password'
 case ${1-} in
@@ -17,7 +18,8 @@ seal)
 esac
 
 if [ "$(cat "$state/project" 2>/dev/null)" != "$project" ]; then
-  say 'absent'
+  point=$(unmounted)
+  if [ -n "$point" ]; then say "unmounted $point"; else say 'absent'; fi
   say 'looked'
   exit 0
 fi

@@ -93,7 +93,11 @@ export function judge(output: string, { dataDir }: SftpPlace): SftpLook & { reac
     const word = space === -1 ? line : line.slice(0, space);
     const rest = space === -1 ? "" : line.slice(space + 1);
     if (word === "absent") drift.push(`there is no SFTP directory of ours in ${dataDir}`);
-    else if (word === "pending") drift.push("an installation was cut off half-way");
+    else if (word === "unmounted") {
+      manual.push(
+        `the disk that /etc/fstab has for ${printable(rest)} is not mounted, and the backups are on it. Mount it there: mount ${printable(rest)}`,
+      );
+    } else if (word === "pending") drift.push("an installation was cut off half-way");
     else if (word === "changed") drift.push(`${printable(rest)} was changed by hand`);
     else if (word === "unscheduled")
       drift.push("nothing seals what arrives there: it can be destroyed");
@@ -106,7 +110,7 @@ export function judge(output: string, { dataDir }: SftpPlace): SftpLook & { reac
   }
   const now = seconds(values.get("now")) ?? new Date();
   const sealed = sealedFacts(values.get("sealed"));
-  if (!drift.some((phrase) => phrase.includes("no SFTP directory"))) {
+  if (!output.split("\n").some((line) => /^(?:absent$|unmounted )/.test(line))) {
     judgeSealing({ sealed, now, dataDir, hosts }, { drift, manual, notices });
   }
   const facts: SftpFacts = {

@@ -150,6 +150,11 @@ describe("an installation", () => {
       expect((await run("install", inTmp)).output).toContain(
         "/tmp must be root's, and nobody else",
       );
+      const fstab = world.file("fstab", `/dev/nas ${dataDir} ext4 defaults 0 2\n`);
+      const missing = (script: string) => script.replaceAll("/etc/fstab", fstab);
+      expect((await run("install", place(), missing)).output).toContain(
+        `a disk for ${dataDir}, which is not mounted`,
+      );
       expect(await machine()).toBe(before);
       expect(existsSync(join(dataDir, "sftp"))).toBe(false);
     } finally {

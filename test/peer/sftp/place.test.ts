@@ -75,6 +75,12 @@ describe("a look", () => {
     expect(seen("host q 0 0 0").notices.join()).toContain("not sealed yet");
   });
 
+  it("has a disk that is not mounted mounted by a person, and nothing put in its place", () => {
+    const { drift, manual, notices } = seen("unmounted /srv");
+    expect([drift, notices]).toEqual([[], []]);
+    expect(manual).toEqual([expect.stringContaining("Mount it there: mount /srv")]);
+  });
+
   it("lets nothing that a peer says steer a terminal or invent numbers", () => {
     const odd = seen("changed \u001b[2Jthe key", "sealed x y z", "used -1", "host \u0007 1e9 9 9");
     expect(JSON.stringify(odd)).not.toContain("\\u001b");
