@@ -15,7 +15,8 @@ export LC_ALL=C
 
 state=$data_dir/sftp
 repositories=$data_dir/repositories
-work=$state/sealing
+# On the disk of what is sealed: there a copy takes a file's place at once or not at all.
+work=$repositories/.sealing
 
 exec 8>"$state/seal.lock"
 # seal.sh wait: for somebody who asks for it now, and not in a few minutes.

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import {
   chmodSync,
   chownSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -82,5 +83,23 @@ describe("the sealing", () => {
     expect((await seal()).waiting).toBe("1");
     expect(statSync(honest).uid).toBe(0);
     expect(statSync(hollow).uid).toBe(THIEF);
+  });
+
+  it("puts a file in place at once where the repositories are a disk of their own", async () => {
+    const own = join(folder, "repositories");
+    await execa("mount", ["-t", "tmpfs", "-o", "size=1m", "tmpfs", own]);
+    try {
+      const name = createHash("sha256").update("there").digest("hex");
+      mkdirSync(join(repository, "data", name.slice(0, 2)), { recursive: true });
+      const file = put(packOf("there"), "there");
+      // A copy from another disk would be written under the name itself, bit by bit.
+      const traced = await execa("sh", ["-x", join(folder, "seal.sh"), "wait"], { all: true });
+      const [, from = ""] = /^\+ mv -fT (\S+) \S+\/data\//m.exec(traced.all) ?? [];
+      expect(dirname(from).startsWith(`${own}/`), traced.all).toBe(true);
+      expect(statSync(file)).toMatchObject({ uid: 0, size: 5 });
+      expect(existsSync(dirname(from))).toBe(false);
+    } finally {
+      await execa("umount", [own]);
+    }
   });
 });
