@@ -40,10 +40,11 @@ export function pruneCommand(): Command {
   return new Command("prune")
     .summary("remove at a peer what is no longer wanted there")
     .description(
-      "Removes at a peer what the hub no longer has. The peer's server refuses every removal; so a second " +
+      "Removes at a peer what the hub no longer has. A rest-server refuses every removal; so a second " +
         "one is started beside it for as long as it takes, bound to the peer's loopback address, reached " +
         "through the operator's SSH with a password that is made for this once, and ended again: by this " +
-        "command, by a connection that breaks, and in any case by itself after some time. What would go is " +
+        "command, by a connection that breaks, and in any case by itself after some time. At an sftp target, what " +
+        "is sealed is removed as root over the operator's SSH. What would go is " +
         "shown first, and nothing goes without a yes.",
     )
     .argument("<target>", "a target of type rest-server or sftp")
@@ -219,7 +220,7 @@ async function pruneSftp(
 
 function peerTarget(name: string, config: StackConfig): RestServerTargetConfig {
   const peers = Object.entries(config.targets)
-    .filter(([, { type }]) => type === "rest-server")
+    .filter(([, { type }]) => type === "rest-server" || type === "sftp")
     .map(([each]) => each);
   const target = config.targets[name];
   const names = peers.length === 0 ? "it has none" : `must be one of: ${peers.join(", ")}`;
@@ -230,12 +231,13 @@ function peerTarget(name: string, config: StackConfig): RestServerTargetConfig {
     throw new UsageError(
       `target: "${name}" is a bucket, which needs no pruning by the operator: the hub's mirror hides there what the ` +
         `hub no longer has, and the bucket's lifecycle removes what has been hidden for ${target.keepHiddenDays} days. ` +
-        `For this command a target of type rest-server is needed; ${names}`,
+        `For this command a target of type rest-server or sftp is needed; ${names}`,
     );
   }
   if (target.type !== "rest-server") {
     throw new UsageError(
-      `target: "${name}" is of type ${target.type}. For this command a target of type rest-server is needed; ${names}`,
+      `target: "${name}" is a bucket of type ${target.type}, where this command removes nothing: docs/targets/${target.type}.md ` +
+        `says how its space is freed. For this command a target of type rest-server or sftp is needed; ${names}`,
     );
   }
   return target;

@@ -10,7 +10,7 @@ import { checkBundle, checkOperators } from "./bundle.ts";
 import { checkNode, checkPrograms } from "./machine.ts";
 import { checkStack } from "./pulumi.ts";
 import { isTrouble, reportOf, type Check, type DoctorReport } from "./report.ts";
-import { checkB2, checkPeer } from "./services.ts";
+import { checkB2, checkCloudflare, checkPeer } from "./services.ts";
 import { checkSftpPeer } from "./sftp.ts";
 
 /**
@@ -49,6 +49,7 @@ export async function doctor(
   );
   const services = await Promise.all([
     guarded("cloud", "B2 login", () => checkB2(config, raw)),
+    guarded("cloud", "Cloudflare token", () => checkCloudflare(config, raw)),
     ...peers,
   ]);
   const bundle = await guarded("bundle", "directory", () => [

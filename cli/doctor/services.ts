@@ -8,7 +8,7 @@ import { runOnPeer, UnreachableError } from "../../peer/ssh.ts";
 import { publicHalf } from "../init/ssh-key.ts";
 import { regionProblems } from "../init/secrets.ts";
 import { interruption } from "../interruption.ts";
-import { operatorKey } from "../verify/operator-key.ts";
+import { cloudflareToken, operatorKey } from "../verify/operator-key.ts";
 import { lookAtB2 } from "./b2-key.ts";
 import type { Check } from "./report.ts";
 
@@ -46,6 +46,26 @@ export async function checkB2(config: StackConfig, raw: RawConfig): Promise<Chec
   return [
     ...problems.map((found): Check => ({ ...check, state: "wrong", found, todo: found })),
     ...clock,
+  ];
+}
+
+/** Whether there is a token for Cloudflare. What it may do is seen when it is used. */
+export function checkCloudflare(config: StackConfig, raw: RawConfig): Check[] {
+  const names = Object.entries(config.targets)
+    .filter(([, each]) => each.type === "r2" || (each.type === "rest-server" && each.dns))
+    .map(([name]) => name);
+  if (names.length === 0) return [];
+  const check = { area: `cloud (${names.join(", ")})`, name: "Cloudflare token" };
+  if ((cloudflareToken(raw) ?? "") !== "") {
+    return [{ ...check, state: "ok", found: "there, not tried" }];
+  }
+  return [
+    {
+      ...check,
+      state: "missing",
+      found: "no API token, neither in the settings nor in the environment",
+      todo: "pulumi config set --secret cloudflare:apiToken, or set CLOUDFLARE_API_TOKEN (docs/targets/r2.md says which)",
+    },
   ];
 }
 

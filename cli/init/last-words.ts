@@ -6,7 +6,7 @@ import { targetsOf } from "./secrets.ts";
 
 /** The next steps, the command to type last. */
 export function lastWords(plan: Plan): string {
-  const notes = [...authorize(plan), ...cloudKeys(plan), ...plan.notes, ...noOperators(plan)];
+  const notes = [...authorize(plan), ...otherKeys(plan), ...plan.notes, ...noOperators(plan)];
   const stack = plan.stack;
   return [
     "",
@@ -28,8 +28,8 @@ function noOperators({ settings }: Plan): string[] {
   return [`No key of yours is in seal.operators: ${NO_OPERATORS}.`];
 }
 
-/** What the clouds need beside the settings. */
-function cloudKeys({ settings, stack }: Plan): string[] {
+/** What the clouds and tailnets need beside the settings. */
+function otherKeys({ settings, stack }: Plan): string[] {
   const r2 = targetsOf(settings, "r2").length === 0;
   const set = `pulumi config set --stack ${stack} --secret`;
   return [
@@ -42,6 +42,12 @@ function cloudKeys({ settings, stack }: Plan): string[] {
       const path = `--path 'fort-offsite:targetSecrets.${name}`;
       return `Before pulumi up, set the keys of ${name} (docs/targets/s3.md says what they may do):\n${set} ${path}.sync.accessKeyId'\n${set} ${path}.sync.secretAccessKey'\nand the same with restore, for keys that only read`;
     }),
+    ...targetsOf(settings, "rest-server")
+      .filter((name) => textAt(settings, ["targets", name, "tunnel", "type"]) === "tailscale")
+      .map(
+        (name) =>
+          `Before pulumi up, set the key with which ${name} joins the tailnet (docs/targets/tunnels.md says which):\n${set} --path 'fort-offsite:targetSecrets.${name}.tailscaleAuthKey'`,
+      ),
   ];
 }
 
