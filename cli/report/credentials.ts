@@ -45,6 +45,7 @@ export function credentialsOf(
     ...(seed ? [SEED] : []),
     ...(steps?.lines ?? inferred(changes)),
     ...anew(replaced),
+    ...lostReaders(changes),
   ];
   const urgent = seed || replaced.length > 0 || (steps?.revokes ?? false);
   return {
@@ -146,7 +147,7 @@ const OF_HUB: ReadonlySet<string> = new Set([
 ]);
 
 function machinesOf(changes: readonly Change[], urgent: boolean, hubName: string): Machines {
-  const files = changes.filter((each) => isBundleFile(each) && each.operation !== "delete");
+  const files = filesThatStay(changes);
   const hub = files.some(
     ({ name }) => OF_HUB.has(name) || /^(?:wireguard\/|guests\/.*\.htpasswd$)/.test(name),
   );
@@ -185,15 +186,47 @@ function machinesOf(changes: readonly Change[], urgent: boolean, hubName: string
   };
 }
 
-/** Keys that can open what they could not, and files that are no longer sealed. */
-function readersOf(changes: readonly Change[]): Phrase[] {
-  const files = changes.filter((each) => isBundleFile(each) && each.operation !== "delete");
-  const opened = new Map<string, string[]>();
+/** Keys that the bundle is sealed for no more: an operator's own, without which nothing is recovered. */
+function lostReaders(changes: readonly Change[]): Phrase[] {
+  const files = filesThatStay(changes).filter((file) => !isUnsealed(file));
+  const lost = byReader(files, ({ before, after }) =>
+    missing(recipients(after), recipients(before)),
+  );
+  return [...lost].map(
+    ([reader, paths]) =>
+      say`The key ${reader} can no longer open ${names(paths)} of the new bundle`,
+  );
+}
+
+function filesThatStay(changes: readonly Change[]): Change[] {
+  return changes.filter((each) => isBundleFile(each) && each.operation !== "delete");
+}
+
+/** The names of files by the keys that something is said of. */
+function byReader(
+  files: readonly Change[],
+  readers: (file: Change) => readonly string[],
+): Map<string, string[]> {
+  const found = new Map<string, string[]>();
   for (const file of files) {
-    for (const reader of newReaders(file)) {
-      opened.set(reader, [...(opened.get(reader) ?? []), file.name]);
+    for (const reader of readers(file)) {
+      found.set(reader, [...(found.get(reader) ?? []), file.name]);
     }
   }
+  return found;
+}
+
+/** What of the second is not in the first. */
+function missing(here: readonly string[], from: readonly string[]): string[] {
+  return from.filter((key) => !here.includes(key));
+}
+
+/** Keys that can open what they could not, and files that are no longer sealed. */
+function readersOf(changes: readonly Change[]): Phrase[] {
+  const files = filesThatStay(changes);
+  const opened = byReader(files, ({ before, after }) =>
+    before === undefined ? [] : missing(recipients(before), recipients(after)),
+  );
   const unsealed = files.filter((file) => isUnsealed(file)).map(({ name }) => name);
   return [
     ...(unsealed.length > 0
@@ -204,12 +237,6 @@ function readersOf(changes: readonly Change[]): Phrase[] {
         say`The key ${reader} can open ${names(paths)}, which it could not before`,
     ),
   ];
-}
-
-function newReaders({ before, after }: Change): string[] {
-  if (before === undefined) return [];
-  const [was, is] = [recipients(before), recipients(after)];
-  return is.filter((key) => !was.includes(key));
 }
 
 function recipients(state: Change["before"]): string[] {

@@ -272,7 +272,12 @@ describe("credentials", () => {
     expect(opened.readers).toEqual([
       "The key age1mallory can open hub-credentials.json, which it could not before",
     ]);
-    expect(json([of(sealed("age1a\nage1b"), sealed("age1a"))]).readers).toEqual([]);
+    const closed = json([of(sealed("age1a\nage1b"), sealed("age1a"))]);
+    expect(closed.readers).toEqual([]);
+    expect(closed.credentials).toEqual([
+      "The key age1b can no longer open hub-credentials.json of the new bundle",
+    ]);
+    expect(json([of(sealed("age1a"), sealed("", "plain"))]).credentials).toEqual([]);
     expect(json([of(sealed("age1a"), sealed("", "plain"))]).readers[0]).toContain(
       "WITHOUT ENCRYPTION",
     );
