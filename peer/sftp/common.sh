@@ -85,7 +85,7 @@ effective() {
 confines() {
   say "$users" | awk 'NF && !seen[$2 == "-"]++ { print $1, $2 }' | while read -r user host; do
     place=$repositories/$host command='internal-sftp -R'
-    [ "$host" != - ] || { place=$repositories command='internal-sftp -u 022'; }
+    [ "$host" != - ] || { place=$repositories command='internal-sftp -P symlink,hardlink -u 022'; }
     found=$(effective "$1" "$user") || found=''
     for line in "chrootdirectory $place" "forcecommand $command" "authorizedkeysfile $state/keys/%u" \
       'authenticationmethods publickey' 'pubkeyauthentication yes' 'allowtcpforwarding no' \
@@ -155,5 +155,5 @@ footprint() {
 # The folders whose owner and mode keep what is sealed, a line each.
 folders() {
   find "$data_dir" "$state/keys" -maxdepth 0 -type d -exec stat -c '%u %g %a %n' {} + 2>/dev/null
-  find "$repositories" -maxdepth 4 -type d -uid 0 -exec stat -c '%u %g %a %n' {} + 2>/dev/null | LC_ALL=C sort
+  find "$repositories" -maxdepth 4 -type d -uid 0 ! -name .sealing -exec stat -c '%u %g %a %n' {} + 2>/dev/null | LC_ALL=C sort
 }

@@ -40,8 +40,9 @@ export function sshdSettings({ dataDir, users }: SftpPlace): string {
   const blocks = users.map(({ user, host }) => [
     `Match User ${user}`,
     `ChrootDirectory ${host === undefined ? repositories : `${repositories}/${host}`}`,
-    // What the hub writes, hosts must be able to read; they may do nothing else.
-    `ForceCommand internal-sftp ${host === undefined ? "-u 022" : "-R"}`,
+    // What the hub writes, hosts must be able to read; they may do nothing else. The hub makes no
+    // links: root works among its files.
+    `ForceCommand internal-sftp ${host === undefined ? "-P symlink,hardlink -u 022" : "-R"}`,
   ]);
   const all = [
     `Match User ${users.map(({ user }) => user).join(",")}`,

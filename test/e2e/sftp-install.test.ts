@@ -183,6 +183,16 @@ describe("an installation", () => {
     expect((await sftp(HUB, ["ls -1 /_hosts"])).output).toContain("ursula");
     expect((await sftp(Q, ["ls -1 /"])).output).toContain("repository");
     expect((await sftp(Q, ["ls /_hosts"])).exitCode).not.toBe(0);
+    // Root works among the hub's files: there is to be no link that leads it elsewhere.
+    const locks = "/_hosts/q/locks";
+    const made = [
+      `put ${world.file("own", "x")} ${locks}/own`,
+      `-ln -s / ${locks}/way`,
+      `-ln ${locks}/own ${locks}/two`,
+    ];
+    await sftp(HUB, made);
+    expect(readdirSync(join(dataDir, "repositories/q/repository/locks"))).toEqual(["own"]);
+    await sftp(HUB, [`rm ${locks}/own`]);
     expect(await installed()).toContain("Nothing to change");
     expect((await look()).drift).toEqual([]);
     expect(readFileSync(join(peer.crontabs, "root"), "utf8")).toMatch(

@@ -449,7 +449,11 @@ describe("a user of an SFTP directory", () => {
     toldOf(sftpTarget((text) => text.replace(from, to))).filter((each) => each === rule);
 
   it.each<[string, string | RegExp, string]>([
-    ["with a shell", "ForceCommand internal-sftp -u 022", "ForceCommand /bin/sh"],
+    [
+      "with a shell",
+      "ForceCommand internal-sftp -P symlink,hardlink -u 022",
+      "ForceCommand /bin/sh",
+    ],
     ["that nothing forces into SFTP", /ForceCommand.*/, ""],
     ["outside of a chroot", /ChrootDirectory.*/, "ChrootDirectory none"],
     ["in a chroot that is the machine", /ChrootDirectory.*/, "ChrootDirectory /"],
