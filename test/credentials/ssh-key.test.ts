@@ -14,8 +14,12 @@ const Q = { target: "nas", host: "q" };
 
 describe("a derived SSH key", () => {
   it("never changes: machines out there hold it", () => {
-    expect(deriveSshKey(SEED, HUB, 1).publicKey).toMatchInlineSnapshot(`"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKjeW/FZ0JP/PfNfcS3E1wswFq07F5A5JC3Uj7mTvLhf"`);
-    expect(deriveSshKey(SEED, Q, 7).publicKey).toMatchInlineSnapshot(`"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOI8QhjEIB5Psg+ksnvjd12HzkNO/CUuVMS8wNRZ4rcp"`);
+    expect(deriveSshKey(SEED, HUB, 1).publicKey).toMatchInlineSnapshot(
+      `"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKjeW/FZ0JP/PfNfcS3E1wswFq07F5A5JC3Uj7mTvLhf"`,
+    );
+    expect(deriveSshKey(SEED, Q, 7).publicKey).toMatchInlineSnapshot(
+      `"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOI8QhjEIB5Psg+ksnvjd12HzkNO/CUuVMS8wNRZ4rcp"`,
+    );
   });
 
   it("is another for every target, host, generation and seed", () => {
