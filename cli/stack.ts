@@ -196,9 +196,23 @@ export class OperatorStack {
     return exitCode ?? 1;
   }
 
+  /**
+   * Takes references to resources out of the state that are gone from it, as an update leaves them
+   * that went on after an error: no command of Pulumi reads such a state. A sound one stays as it is.
+   *
+   * @throws Error with the way out where Pulumi cannot.
+   */
+  async repair(): Promise<void> {
+    const { stderr, stdout, exitCode } = await this.attempt(["state", "repair", "--yes"]);
+    if (exitCode === 0) return;
+    throw new Error(
+      `the state could not be looked over (${(stderr || stdout).trim()}). Before anything else run: pulumi state repair --stack ${this.name}`,
+    );
+  }
+
   #arguments(args: readonly string[]): string[] {
-    // `pulumi stack` and `pulumi import` find the settings beside Pulumi.yaml, or need none.
-    const file = args[0] === "stack" ? [] : ["--config-file", this.file];
+    // `pulumi stack` finds the settings beside Pulumi.yaml, `pulumi state` needs none.
+    const file = ["stack", "state"].includes(args[0] ?? "") ? [] : ["--config-file", this.file];
     return [...args, "--stack", this.#reference, ...file, "--non-interactive"];
   }
 

@@ -91,6 +91,8 @@ async function run(names: readonly string[], options: Options): Promise<void> {
   const exitCode = await stack.show(["up", "--yes", "--skip-preview", ...anyhow]);
   console.log("");
   if (exitCode !== 0) {
+    // What depends on a key that could not be made keeps naming the one that is deleted.
+    if (revokes) await stack.repair();
     const still = revokes
       ? `What was to be revoked may still be accepted where an error is shown above; the rest was done as far as it goes. ${deployments(config, turning).join(" ")} `
       : "";

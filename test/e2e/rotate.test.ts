@@ -187,6 +187,17 @@ describe("offsite rotate", () => {
     await cluster.stack.must(["preview", "--expect-no-changes"]);
   });
 
+  it("leaves a state that the next command can read when a key could not be made", async () => {
+    cluster.emulator.faults.add({ operation: "create_key", kind: "internal-error", count: null });
+    const failed = await cluster.offsite("rotate", "cloud", "--revoke", "--yes");
+    cluster.emulator.faults.clear();
+    expect(failed.exitCode, failed.all).toBe(1);
+    await cluster.stack.must(["preview"]);
+    const done = await cluster.offsite("rotate", "cloud", "--revoke", "--yes");
+    expect(done.exitCode, done.all).toBe(0);
+    await cluster.stack.must(["preview", "--expect-no-changes"]);
+  });
+
   it("shows no secret", async () => {
     const { all } = await cluster.offsite("rotate", "q", "--yes");
     const env = await opened("hosts/q.env.age", "q");
