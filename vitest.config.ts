@@ -20,6 +20,8 @@ export default defineConfig({
     allowOnly: false,
     passWithNoTests: false,
     teardownTimeout: 60_000,
+    // What is waited for is often a program's start, on a machine that may be busy.
+    expect: { poll: { timeout: 30_000 } },
     projects: [
       {
         extends: true,
