@@ -14,7 +14,14 @@ const stateSchema = z.object({
 
 const previewSchema = z.object({
   steps: z
-    .array(z.object({ op: z.string(), urn: z.string(), newState: stateSchema.nullish() }))
+    .array(
+      z.object({
+        op: z.string(),
+        urn: z.string(),
+        oldState: stateSchema.nullish(),
+        newState: stateSchema.nullish(),
+      }),
+    )
     .nullish(),
   changeSummary: z.record(z.string(), z.number()).nullish(),
 });
@@ -33,6 +40,32 @@ const GONE: ReadonlySet<string> = new Set([
  * what is not there cannot be judged.
  */
 export function resourcesOf(preview: unknown): ResourceFacts[] {
+  const after = new Map<string, ResourceFacts>();
+  for (const { op, urn, newState } of stepsOf(preview)) {
+    // A replacement has several steps of one URN: one that makes the new one is enough.
+    if (GONE.has(op) || newState === null || newState === undefined) continue;
+    after.set(urn, factsOf(urn, newState));
+  }
+  return [...after.values()];
+}
+
+/**
+ * The resources that the stack has now, as far as the same preview tells of them.
+ *
+ * @throws InputError as {@link resourcesOf} does.
+ */
+export function resourcesBefore(preview: unknown): ResourceFacts[] {
+  const before = new Map<string, ResourceFacts>();
+  for (const { op, urn, oldState } of stepsOf(preview)) {
+    if (op === "refresh" || oldState === null || oldState === undefined) continue;
+    before.set(urn, factsOf(urn, oldState));
+  }
+  return [...before.values()];
+}
+
+type State = z.infer<typeof stateSchema>;
+
+function stepsOf(preview: unknown) {
   const parsed = previewSchema.safeParse(preview);
   if (!parsed.success) {
     throw new InputError("The preview cannot be read", [
@@ -41,23 +74,16 @@ export function resourcesOf(preview: unknown): ResourceFacts[] {
   }
   const steps = parsed.data.steps ?? [];
   requireSames(steps, parsed.data.changeSummary?.same ?? 0);
-  const after = new Map<string, ResourceFacts>();
-  for (const { op, urn, newState } of steps) {
-    // A replacement has several steps of one URN: one that makes the new one is enough.
-    if (GONE.has(op) || newState === null || newState === undefined) continue;
-    const { type, inputs, protect, retainOnDelete } = newState;
-    const dependencies = dependenciesOf(newState.propertyDependencies);
-    after.set(urn, {
-      ...{ urn, type, name: nameOf(urn), inputs, protect, retainOnDelete },
-      dependencies,
-    });
-  }
-  return [...after.values()];
+  return steps;
 }
 
-function dependenciesOf(
-  given: z.infer<typeof stateSchema>["propertyDependencies"],
-): ResourceFacts["dependencies"] {
+function factsOf(urn: string, state: State): ResourceFacts {
+  const { type, inputs, protect, retainOnDelete } = state;
+  const dependencies = dependenciesOf(state.propertyDependencies);
+  return { urn, type, name: nameOf(urn), inputs, protect, retainOnDelete, dependencies };
+}
+
+function dependenciesOf(given: State["propertyDependencies"]): ResourceFacts["dependencies"] {
   if (given === null || given === undefined) return undefined;
   return Object.fromEntries(Object.entries(given).map(([input, urns]) => [input, urns ?? []]));
 }

@@ -1,7 +1,7 @@
 /** A preview judged: what a reviewer must know, the most important first. */
 import { judge } from "../../policy/judge.ts";
 import type { Finding } from "../../policy/model.ts";
-import { resourcesOf } from "../../policy/preview.ts";
+import { resourcesBefore, resourcesOf } from "../../policy/preview.ts";
 import { changesOf, isComponent, type Change, type Operation } from "./changes.ts";
 import { costOf, type Cost } from "./cost.ts";
 import { credentialsOf, type Credentials } from "./credentials.ts";
@@ -74,7 +74,10 @@ export function makeReport({ preview, stack, base, settings }: ReportInput): Rep
     ...movedAddresses(turned),
   ]);
   const failure = failureOf(preview);
-  const judged = verdictOf({ failure, dangers, policy, credentials, findings, changes: own });
+  const judged = verdictOf({
+    ...{ failure, dangers, credentials, findings, changes: own },
+    policy: unfamiliar(policy, preview),
+  });
   const of = (operation: Operation) => own.filter((each) => each.operation === operation);
   return {
     stack: preview.stack ?? stack ?? "unknown",
@@ -134,6 +137,14 @@ function policyOf(preview: Preview): Finding[] {
     ];
   }
   return judge(resourcesOf(preview.raw));
+}
+
+/** Leaves out the warnings that the stack has lived with: a reviewer who is warned always is not. */
+function unfamiliar(policy: readonly Finding[], preview: Preview): Finding[] {
+  const warnings = policy.filter(({ severity }) => severity === "warning");
+  if (warnings.length === 0) return [...policy];
+  const told = new Set(judge(resourcesBefore(preview.raw)).map((each) => JSON.stringify(each)));
+  return policy.filter((each) => each.severity === "error" || !told.has(JSON.stringify(each)));
 }
 
 type Judged = Pick<Report, "failure" | "dangers" | "policy" | "credentials" | "findings"> & {
