@@ -38,7 +38,8 @@ export type ProgramName =
   | "curl"
   | "systemd-analyze"
   | "nix-instantiate"
-  | "promtool";
+  | "promtool"
+  | "time";
 
 /** How a program tells its version. */
 export interface Probe {

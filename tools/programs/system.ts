@@ -92,4 +92,10 @@ export const SYSTEM = {
     // The package would start a server, so its file is taken out instead.
     packages: { names: ["prometheus"], unpack: ["usr/bin/promtool"] },
   },
+  time: {
+    version: "any",
+    purpose: "accounts for a process in the benchmarks",
+    directories: SYSTEM_DIRECTORIES,
+    packages: { names: ["time"] },
+  },
 } satisfies Catalogue;
