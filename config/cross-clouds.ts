@@ -1,15 +1,8 @@
 /** The checks between values of the config that speak of clouds: their buckets, keys and secrets. */
 import { keyName } from "../credentials/names.ts";
 import { ACCOUNT_TOKENS } from "../credentials/r2-keys.ts";
+import { fields, type Fields } from "./fields.ts";
 import { show, type Problem } from "./problems.ts";
-
-type Fields = Readonly<Record<string, unknown>>;
-
-function fields(value: unknown): Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value)
-    ? (value as Fields)
-    : {};
-}
 
 /** How long a key's name may be, in characters. */
 const KEY_NAMES: Readonly<Record<string, { readonly at: string; readonly limit: number }>> = {

@@ -1,18 +1,7 @@
 /** The checks between values of the config that speak of a rest-server's TLS. */
+import { fields, text, type Fields } from "./fields.ts";
 import { show, type Problem } from "./problems.ts";
 import { parseListen } from "./rules.ts";
-
-type Fields = Readonly<Record<string, unknown>>;
-
-function fields(value: unknown): Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value)
-    ? (value as Fields)
-    : {};
-}
-
-function text(value: unknown): string | undefined {
-  return typeof value === "string" ? value : undefined;
-}
 
 /** What is of use with `tls: acme` alone. */
 const WITH_ACME = ["domain", "acme", "dns"] as const;

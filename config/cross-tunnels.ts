@@ -1,18 +1,7 @@
 /** The checks between values of the config that speak of where a rest-server listens. */
+import { fields, text, type Fields } from "./fields.ts";
 import { show, type Problem } from "./problems.ts";
 import { parseNetwork, parseEndpoint } from "./targets/tunnel.ts";
-
-type Fields = Readonly<Record<string, unknown>>;
-
-function fields(value: unknown): Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value)
-    ? (value as Fields)
-    : {};
-}
-
-function text(value: unknown): string | undefined {
-  return typeof value === "string" ? value : undefined;
-}
 
 /** Settings that say where a server without a tunnel is reached. */
 const WITHOUT_TUNNEL = [

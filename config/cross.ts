@@ -5,23 +5,12 @@
 import { isAbsolute } from "node:path";
 import { cloudProblems } from "./cross-clouds.ts";
 import { tunnelProblems } from "./cross-tunnels.ts";
+import { fields, text, type Fields } from "./fields.ts";
 import { guestProblems } from "./guests.ts";
 import { tlsProblems } from "./cross-tls.ts";
 import type { Problem } from "./problems.ts";
 import { show } from "./problems.ts";
 import { HOST_NAME_RULE, hostName, parseListen, TARGET_NAME_RULE, targetName } from "./rules.ts";
-
-type Fields = Readonly<Record<string, unknown>>;
-
-function fields(value: unknown): Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value)
-    ? (value as Fields)
-    : {};
-}
-
-function text(value: unknown): string | undefined {
-  return typeof value === "string" ? value : undefined;
-}
 
 function checkNames(hosts: Fields, targets: Fields): Problem[] {
   const wrong = (at: string, rule: string) => (name: string) => ({

@@ -1,5 +1,6 @@
 /** `fort-offsite:guests`: machines of others that keep their backups at the hub. */
 import { z } from "zod";
+import { fields, type Fields } from "./fields.ts";
 import type { Problem } from "./problems.ts";
 import type { StackRecord } from "./record.ts";
 import type { StackConfig } from "./stack.ts";
@@ -32,8 +33,6 @@ export const guestsAtHub = {
 
 export type GuestConfig = z.infer<typeof guestSchema>;
 
-type Fields = Readonly<Record<string, unknown>>;
-
 /** The settings between which something can be wrong, as they were given. */
 interface Given {
   readonly guests: Fields;
@@ -47,7 +46,7 @@ export function guestProblems({ guests, hosts, hub }: Given): Problem[] {
   if (names.length === 0) return [];
   return [...names.flatMap((name) => nameProblems(name, hosts, hub)), ...placeProblems(hub)].concat(
     names
-      .filter((name) => hub.guestsUrl === undefined && field(guests[name], "url") === undefined)
+      .filter((name) => hub.guestsUrl === undefined && fields(guests[name]).url === undefined)
       .map((name) => ({
         path: ["guests", name, "url"],
         message:
@@ -83,12 +82,6 @@ function placeProblems({ repositories, guestRepositories }: Fields): Problem[] {
       message: `got ${show(guests)}, must be beside hub.repositories (${show(repositories)}) and neither in it nor around it: what is there is mirrored, pruned and open to the hosts' server`,
     },
   ];
-}
-
-function field(value: unknown, name: string): unknown {
-  return typeof value === "object" && value !== null
-    ? (value as Record<string, unknown>)[name]
-    : undefined;
 }
 
 /** The base URL of a guest, ending in a slash; its repository is below it, under its name. */
