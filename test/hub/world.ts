@@ -94,11 +94,13 @@ async function ended<Report>(process: Promise<Omit<Run, "report">>): Promise<Run
 
 /** The folder and the processes of one test. */
 export class World {
-  readonly root = mkdtempSync(join(tmpdir(), "offsite-hub-"));
-  readonly repositories = join(this.root, "hub");
-  readonly peerData = join(this.root, "peer");
-  readonly cloudData = join(this.root, "cloud");
-  readonly peerLog = join(this.root, "peer.log");
+  readonly root: string;
+  readonly repositories: string;
+  readonly peerData: string;
+  readonly cloudData: string;
+  readonly peerLog: string;
+  /** The agent's folder for what it remembers. */
+  readonly state: string;
   readonly hosts: readonly string[];
   readonly trio: PasswordTrio = {
     generation: 2,
@@ -106,8 +108,6 @@ export class World {
     next: randomBytes(16).toString("hex"),
     previous: randomBytes(16).toString("hex"),
   };
-  /** The agent's folder for what it remembers. */
-  readonly state = join(this.root, "state");
   manifest: Manifest;
   credentials: HubCredentials;
   /** The hub's settings, where a test has some. */
@@ -115,8 +115,15 @@ export class World {
   peerPort = 0;
   readonly #children = new Set<ChildProcess>();
 
-  constructor(hosts: readonly string[]) {
+  /** @param parent - the folder that its own is made in. */
+  constructor(hosts: readonly string[], parent = tmpdir()) {
     this.hosts = hosts;
+    this.root = mkdtempSync(join(parent, "offsite-hub-"));
+    this.repositories = join(this.root, "hub");
+    this.peerData = join(this.root, "peer");
+    this.cloudData = join(this.root, "cloud");
+    this.peerLog = join(this.root, "peer.log");
+    this.state = join(this.root, "state");
     for (const folder of [this.repositories, this.peerData, this.cloudData]) mkdirSync(folder);
     this.manifest = {
       version: 1,
@@ -270,6 +277,14 @@ export class World {
 
   /** Starts the agent in a process group of its own. */
   start(command: string, ...args: string[]) {
+    const { command: words, env } = this.command(command, ...args);
+    return execa(words[0], words.slice(1), { env, reject: false, detached: true } as const);
+  }
+
+  /** The agent's command line and what it is to find in its environment, with its files written. */
+  command(
+    ...args: readonly [string, ...string[]]
+  ): { command: [string, ...string[]]; env: Record<string, string> } {
     writeFileSync(join(this.root, "offsite.json"), JSON.stringify(this.manifest));
     writeFileSync(join(this.root, "hub-credentials.json"), JSON.stringify(this.credentials));
     if (this.settings !== undefined) {
@@ -282,8 +297,7 @@ export class World {
       STATE_DIRECTORY: this.state,
       ...(this.settings !== undefined && { OFFSITE_SETTINGS: join(this.root, "settings.json") }),
     };
-    const options = { env, reject: false, detached: true } as const;
-    return execa(process.execPath, [agent, command, ...args], options);
+    return { command: [process.execPath, agent, ...args], env };
   }
 
   /** Files of a kind that a host has at the peer or the cloud: `data`, `index`, … */
