@@ -39,6 +39,8 @@ export type ProgramName =
   | "systemd-analyze"
   | "nix-instantiate"
   | "promtool"
+  | "prometheus"
+  | "chromium"
   | "time";
 
 /** How a program tells its version. */

@@ -92,6 +92,18 @@ export const SYSTEM = {
     // The package would start a server, so its file is taken out instead.
     packages: { names: ["prometheus"], unpack: ["usr/bin/promtool"] },
   },
+  prometheus: {
+    version: "any",
+    serves: ">=2.40.0",
+    probe: { args: ["--version"], pattern: /^prometheus, version (\d+\.\d+\.\d+)/m },
+    purpose: "asks the dashboard's queries in the tests",
+    packages: { names: ["prometheus"], unpack: ["usr/bin/prometheus"] },
+  },
+  chromium: {
+    version: "any",
+    purpose: "shows the status page and the dashboard in the tests",
+    packages: { names: ["chromium"] },
+  },
   time: {
     version: "any",
     purpose: "accounts for a process in the benchmarks",
