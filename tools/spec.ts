@@ -39,6 +39,7 @@ export type ProgramName =
   | "systemd-analyze"
   | "nix-instantiate"
   | "promtool"
+  | "amtool"
   | "prometheus"
   | "chromium"
   | "time";

@@ -88,9 +88,14 @@ export const SYSTEM = {
   },
   promtool: {
     version: "any",
-    purpose: "checks the metrics in the tests",
+    purpose: "checks the metrics and the alerts in the tests",
     // The package would start a server, so its file is taken out instead.
     packages: { names: ["prometheus"], unpack: ["usr/bin/promtool"] },
+  },
+  amtool: {
+    version: "any",
+    purpose: "checks the example for Alertmanager in the tests",
+    packages: { names: ["prometheus-alertmanager"], unpack: ["usr/bin/amtool"] },
   },
   prometheus: {
     version: "any",
