@@ -9,6 +9,7 @@ import { readCredentials, readManifest, readSettings } from "./input.ts";
 import type { Patience } from "./locks.ts";
 import type { Output } from "./output.ts";
 import type { Retention, Settings } from "./settings.ts";
+import { spillInto } from "./repository/name-spill.ts";
 import { targetFromManifest } from "./targets/from-manifest.ts";
 import type { Target } from "./targets/target.ts";
 
@@ -94,6 +95,7 @@ export class Inputs {
     this.settings = readSettings(options.settings === "" ? undefined : options.settings);
     this.repositories = options.repositories ?? this.manifest.hub.repositories;
     this.state = options.state ?? defaultState();
+    spillInto(this.state);
     this.rclone = options.rclone;
     this.restic = options.restic;
     this.rcloneConfig = options.rcloneConfig;

@@ -1,35 +1,61 @@
-import { randomBytes } from "node:crypto";
+import {
+  fingerprintOf,
+  NAME_BYTES,
+  NameMap,
+  RECORD_BYTES,
+  sizeOf,
+  writeRecord,
+  type Place,
+} from "./name-map.ts";
+import { PARTS, Spill } from "./name-spill.ts";
 
-const NAME_BYTES = 32;
-const SIZE_BYTES = 6;
-const ENTRY_BYTES = NAME_BYTES + SIZE_BYTES;
-const FINGERPRINT_BYTES = 8;
+/** How many names a table keeps in memory before it sets them aside. */
+const NAMES_IN_MEMORY = 16_384;
 
-/** Entries of one block; blocks are not moved when the table grows. */
-const BLOCK = 1024;
+/** How many all tables keep together, as far as each of them has more than a few. */
+const NAMES_OF_ALL = 131_072;
+const FEW_NAMES = 1024;
+
+/** A part of what was set aside, in memory again. */
+interface Part {
+  readonly map: NameMap;
+  number: number;
+  /** How many batches there were when it was loaded. */
+  batches: number;
+}
 
 /**
  * A map from file names (SHA-256 as 64 hexadecimal digits) to sizes in bytes, and to fingerprints
- * where they are known, for listings of any length: it takes 42 to 49 bytes of memory a name, 8 more
- * with a fingerprint, where a Map of strings takes several hundred.
+ * where they are known, for listings of any length. What is more than some thousand names is on
+ * disk, in parts by the first two digits, and one part is in memory at a time. So names should be
+ * asked for as {@link entries} of any table gives them; in any other order it is slow, and right.
+ *
+ * Its memory stays below 2 MB, and 0.5 KB for each 1000 names; where there is no disk to be had,
+ * it takes 57 bytes a name.
+ *
+ * @throws Error, each of its methods, where what it has set aside cannot be read.
  */
 export class NameTable {
-  readonly #blocks: Buffer[] = [];
-  readonly #fingerprints: (Buffer | undefined)[] = [];
-  /** By hash: an entry's number plus one, or 0 where the slot is free. */
-  #slots = new Uint32Array(64);
-  #count = 0;
-  #bytes = 0;
-  readonly #key = Buffer.alloc(NAME_BYTES);
+  /** What came last; all there is, while there are few. */
+  readonly #recent = new NameMap();
+  readonly #spill = new Spill();
+  readonly #record = Buffer.alloc(RECORD_BYTES);
+  #near: Part | undefined;
+  /** Of a table that is partly on disk: what all of it comes to, until it changes. */
+  #sum: { readonly count: number; readonly bytes: number } | undefined;
+
+  constructor() {
+    tables.register(this, this.#recent);
+  }
 
   /** How many names it holds. */
   get count(): number {
-    return this.#count;
+    return this.#sums().count;
   }
 
   /** The sum of the sizes. */
   get bytes(): number {
-    return this.#bytes;
+    return this.#sums().bytes;
   }
 
   /**
@@ -39,116 +65,131 @@ export class NameTable {
    * is left out, one that is known stays.
    */
   set(name: string, size: number, fingerprint?: string): void {
-    if (this.#count * 4 >= this.#slots.length * 3) this.#grow();
-    const slot = this.#slot(name);
-    const known = this.#slots[slot] ?? 0;
-    const entry = known === 0 ? this.#count : known - 1;
-    if (known === 0) this.#add(slot);
-    else this.#bytes -= this.#sizeOf(entry);
-    this.#bytes += size;
-    this.#block(entry).writeUIntLE(size, offsetOf(entry) + NAME_BYTES, SIZE_BYTES);
-    if (fingerprint !== undefined) this.#mark(entry, fingerprint);
+    writeRecord(this.#record, name, size, fingerprint);
+    const before = this.#recent.count;
+    this.#recent.put(this.#record, 0);
+    this.#sum = undefined;
+    inMemory += this.#recent.count - before;
+    const most = inMemory > NAMES_OF_ALL ? FEW_NAMES : NAMES_IN_MEMORY;
+    if (this.#recent.count > before && this.#recent.count % most === 0 && this.#setAside()) {
+      this.#recent.clear();
+    }
   }
 
   /** The size of the named file, or undefined where the name is not in the table. */
   get(name: string): number | undefined {
-    const number = this.#slots[this.#slot(name)] ?? 0;
-    return number === 0 ? undefined : this.#sizeOf(number - 1);
+    const found = this.#find(name);
+    return found && sizeOf(found.block, found.at);
   }
 
   /** Whether the name is in the table. */
   has(name: string): boolean {
-    return (this.#slots[this.#slot(name)] ?? 0) !== 0;
+    return this.#find(name) !== undefined;
   }
 
   /** The first 16 hexadecimal digits of the SHA-1 of the named file's content, where they are known. */
   fingerprint(name: string): string | undefined {
-    const number = this.#slots[this.#slot(name)] ?? 0;
-    if (number === 0) return undefined;
-    const entry = number - 1;
-    const start = (entry % BLOCK) * FINGERPRINT_BYTES;
-    const digits = this.#fingerprints[Math.floor(entry / BLOCK)]?.toString(
-      "hex",
-      start,
-      start + FINGERPRINT_BYTES,
-    );
-    return digits === UNKNOWN ? undefined : digits;
+    const found = this.#find(name);
+    const known = found && fingerprintOf(found.block, found.at);
+    if (known !== undefined || this.#spill.batches === 0) return known;
+    const before = this.#part(this.#record[0] ?? 0).find(this.#record, 0);
+    return before && fingerprintOf(before.block, before.at);
   }
 
-  /** All names with their sizes, in the order in which they came. The table must not change meanwhile. */
+  /**
+   * All names with their sizes: of a short table in the order in which they came, of a long one by
+   * their first two digits. The table must not change meanwhile.
+   */
   *entries(): Generator<[name: string, size: number]> {
-    for (let entry = 0; entry < this.#count; entry += 1) {
-      const start = offsetOf(entry);
-      const name = this.#block(entry).toString("hex", start, start + NAME_BYTES);
-      yield [name, this.#sizeOf(entry)];
+    this.#settle();
+    for (const map of this.#parts()) {
+      for (let number = 0; number < map.count; number += 1) {
+        const { block, at } = map.place(number);
+        if (this.#isRecent(block, at)) continue;
+        yield [block.toString("hex", at, at + NAME_BYTES), sizeOf(block, at)];
+      }
+    }
+    yield* entriesOf(this.#recent);
+  }
+
+  #find(name: string): Place | undefined {
+    this.#record.write(name, 0, NAME_BYTES, "hex");
+    const recent = this.#recent.count === 0 ? undefined : this.#recent.find(this.#record, 0);
+    if (recent !== undefined || this.#spill.batches === 0) return recent;
+    return this.#part(this.#record[0] ?? 0).find(this.#record, 0);
+  }
+
+  /** A part of what is on disk. */
+  #part(number: number): NameMap {
+    const { batches } = this.#spill;
+    const near = (this.#near ??= { map: new NameMap(), number: -1, batches });
+    if (near.number !== number || near.batches !== batches) {
+      near.number = -1;
+      near.map.clear();
+      this.#spill.load(number, near.map);
+      near.number = number;
+      near.batches = batches;
+    }
+    return near.map;
+  }
+
+  /** All that is on disk, part by part; each is good until the next is asked for. */
+  *#parts(): Generator<NameMap> {
+    if (this.#spill.batches === 0) return;
+    const map = new NameMap();
+    for (let part = 0; part < PARTS; part += 1) {
+      map.clear();
+      this.#spill.load(part, map);
+      yield map;
     }
   }
 
-  #add(slot: number): void {
-    if (this.#count % BLOCK === 0) {
-      this.#blocks.push(Buffer.allocUnsafeSlow(BLOCK * ENTRY_BYTES));
-      this.#fingerprints.push(undefined);
+  /** Whether a record that was set aside is in memory as well, where nothing more could be set aside. */
+  #isRecent(block: Buffer, at: number): boolean {
+    return this.#recent.count > 0 && this.#recent.find(block, at) !== undefined;
+  }
+
+  #setAside(): boolean {
+    const { count } = this.#recent;
+    if (!this.#spill.append(this.#recent)) return false;
+    inMemory -= count;
+    return true;
+  }
+
+  /** Before a long table is read: nothing of it need stay in memory. */
+  #settle(): void {
+    if (this.#spill.batches > 0 && this.#recent.count > 0 && this.#setAside()) this.#recent.free();
+  }
+
+  #sums(): { readonly count: number; readonly bytes: number } {
+    if (this.#spill.batches === 0) return this.#recent;
+    if (this.#sum !== undefined) return this.#sum;
+    this.#settle();
+    let { count, bytes } = this.#recent;
+    for (const map of this.#parts()) {
+      count += map.count;
+      bytes += map.bytes;
+      if (this.#recent.count === 0) continue;
+      for (let number = 0; number < map.count; number += 1) {
+        const { block, at } = map.place(number);
+        if (!this.#isRecent(block, at)) continue;
+        count -= 1;
+        bytes -= sizeOf(block, at);
+      }
     }
-    this.#key.copy(this.#block(this.#count), offsetOf(this.#count));
-    this.#count += 1;
-    this.#slots[slot] = this.#count;
-  }
-
-  #mark(entry: number, fingerprint: string): void {
-    const block = Math.floor(entry / BLOCK);
-    const fingerprints = (this.#fingerprints[block] ??= Buffer.alloc(BLOCK * FINGERPRINT_BYTES));
-    const digits = fingerprint.slice(0, 2 * FINGERPRINT_BYTES);
-    fingerprints.write(digits, (entry % BLOCK) * FINGERPRINT_BYTES, "hex");
-  }
-
-  #sizeOf(entry: number): number {
-    return this.#block(entry).readUIntLE(offsetOf(entry) + NAME_BYTES, SIZE_BYTES);
-  }
-
-  #block(entry: number): Buffer {
-    const block = this.#blocks[Math.floor(entry / BLOCK)];
-    if (block === undefined) throw new RangeError(`the table has no entry ${entry}`);
-    return block;
-  }
-
-  #slot(name: string): number {
-    this.#key.write(name, "hex");
-    const mask = this.#slots.length - 1;
-    let slot = hashOf(this.#key, 0) & mask;
-    for (;;) {
-      const number = this.#slots[slot] ?? 0;
-      if (number === 0) return slot;
-      const start = offsetOf(number - 1);
-      if (this.#key.compare(this.#block(number - 1), start, start + NAME_BYTES) === 0) return slot;
-      slot = (slot + 1) & mask;
-    }
-  }
-
-  #grow(): void {
-    this.#slots = new Uint32Array(this.#slots.length * 2);
-    const mask = this.#slots.length - 1;
-    for (let entry = 0; entry < this.#count; entry += 1) {
-      let slot = hashOf(this.#block(entry), offsetOf(entry)) & mask;
-      while (this.#slots[slot] !== 0) slot = (slot + 1) & mask;
-      this.#slots[slot] = entry + 1;
-    }
+    return (this.#sum = { count, bytes });
   }
 }
 
-const UNKNOWN = "00".repeat(FINGERPRINT_BYTES);
+/** How many names all tables have in memory. */
+let inMemory = 0;
+const tables = new FinalizationRegistry<NameMap>((map) => {
+  inMemory -= map.count;
+});
 
-// A target may list names that somebody made up so that they would all share one slot.
-const SEED = randomBytes(4).readInt32LE();
-
-function hashOf(block: Buffer, start: number): number {
-  let hash = SEED;
-  for (let at = start; at < start + NAME_BYTES; at += 4) {
-    hash = Math.imul(hash ^ block.readInt32LE(at), 0x9e3779b1);
-    hash ^= hash >>> 15;
+function* entriesOf(map: NameMap): Generator<[name: string, size: number]> {
+  for (let number = 0; number < map.count; number += 1) {
+    const { block, at } = map.place(number);
+    yield [block.toString("hex", at, at + NAME_BYTES), sizeOf(block, at)];
   }
-  return hash;
-}
-
-function offsetOf(entry: number): number {
-  return (entry % BLOCK) * ENTRY_BYTES;
 }
