@@ -4,6 +4,9 @@ import { NameTable } from "../repository/name-table.ts";
 /** What a server of version 2 of the API calls its listings. */
 export const LISTING_TYPE = "application/vnd.x.restic.rest.v2";
 
+/** No entry is nearly as long. A server that never ends one would fill the memory. */
+const LONGEST_ENTRY = 4096;
+
 /**
  * Reads a listing of rest-server's API version 2, `[{"name":…,"size":…},…]`, as it arrives, so that
  * its length does not matter. Names of unfinished files are left out.
@@ -26,6 +29,8 @@ export async function readListing(
       start = end + 1;
     }
     rest = rest.slice(start);
+    if (rest.length > LONGEST_ENTRY)
+      throw new Error("the server's listing has an entry without an end");
   }
   if (!/^\s*(\[\s*|,?\s*)\]\s*$/.test(rest)) throw new Error("the server's listing is cut short");
   return table;
