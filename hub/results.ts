@@ -29,6 +29,12 @@ const keySchema = z.object({
   expires: time.nullable(),
 });
 
+/** The certificate that a server showed. */
+const certificateSchema = z.object({ start: time, end: time });
+
+/** From when to when a server's certificate is valid. */
+export type CertificateFacts = z.infer<typeof certificateSchema>;
+
 /** One of the hub's keys at a cloud target. */
 export type KeyFacts = z.infer<typeof keySchema>;
 
@@ -43,6 +49,8 @@ const factsSchemas = {
     snapshots: z.number(),
     /** Files hidden at the target because the hub had removed them. */
     hidden: z.number(),
+    /** What the target holds of the host, in bytes. */
+    heldBytes: z.number().nullish(),
     credential: credentialAge.nullable(),
     ...acceptance,
   }),
@@ -64,6 +72,8 @@ const factsSchemas = {
     ...acceptance,
     /** For a cloud target as a whole: the hub's keys there. */
     keys: z.array(keySchema).optional(),
+    /** For a target with TLS as a whole: the certificate that it showed. */
+    certificate: certificateSchema.optional(),
   }),
   prune: z.object({ kept: z.number(), removed: z.number(), suspicious: z.number() }),
   drill: z.object({

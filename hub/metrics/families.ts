@@ -5,6 +5,7 @@
  */
 import type {
   BackupOutcome,
+  DiskStatus,
   GuestStatus,
   HostAtTarget,
   HostStatus,
@@ -37,7 +38,7 @@ export const FAMILIES: readonly Family[] = [
   one("problems", "How many lines of problems status has.", ({ problems }) => problems.length),
   {
     name: "offsite_threshold_seconds",
-    help: "The age from which a backup, verify, drill or prune is overdue.",
+    help: "The age from which a backup, verify, drill, prune or guest's backup is overdue.",
     labelNames: ["kind"],
     samples: ({ thresholds }) =>
       Object.entries(thresholds).map(([kind, value]) => ({
@@ -50,6 +51,8 @@ export const FAMILIES: readonly Family[] = [
     "Repositories at the hub that belong to no host of the manifest.",
     ({ unowned }) => unowned.length,
   ),
+
+  ...disks(),
 
   ofHost("host_seen", "Whether the hub holds a repository of the host.", ({ seen }) => seen),
   ofHost(
@@ -117,6 +120,12 @@ export const FAMILIES: readonly Family[] = [
     ({ prune }) => prune?.facts.suspicious,
   ),
 
+  ofHost(
+    "prune_last_run_removed_snapshots",
+    "Snapshots that the last prune removed.",
+    ({ prune }) => prune?.facts.removed,
+  ),
+
   ...runs("hub_verify", "verify of the hub's own files", ["host"], ({ hosts }) =>
     Object.entries(hosts).map(([host, { verify }]) => [{ host }, verify]),
   ),
@@ -150,6 +159,21 @@ export const FAMILIES: readonly Family[] = [
     "target_snapshots",
     "Snapshots of the hub that are known to be there.",
     (place) => place.snapshots,
+  ),
+  ofTarget(
+    "target_limit_bytes",
+    "What all hosts' repositories may hold together at the target; targets without a limit have no series.",
+    ({ limitBytes }) => limitBytes,
+  ),
+  ofPlace(
+    "target_held_bytes",
+    "What the target held of the host when a mirror last listed it.",
+    ({ heldBytes }) => heldBytes,
+  ),
+  ofPlace(
+    "lost_snapshots",
+    "Snapshots that the last complete mirror saw, that the retention keeps, and that the hub has no more; 0 where they are no more than chance explains.",
+    ({ lostSnapshots }) => lostSnapshots,
   ),
   ofPlace(
     "waiting_files",
@@ -192,6 +216,21 @@ export const FAMILIES: readonly Family[] = [
         keys.map(({ role, expires }) => [{ target, key: role }, expires] as const),
       ),
   ),
+  ofTarget(
+    "certificate_expiry_timestamp_seconds",
+    "When the certificate ends that the target last showed a verify; targets without TLS have no series.",
+    ({ certificate }) => certificate?.end,
+  ),
+  ofTarget(
+    "certificate_start_timestamp_seconds",
+    "From when that certificate is valid.",
+    ({ certificate }) => certificate?.start,
+  ),
+  ofTarget(
+    "certificate_seen_timestamp_seconds",
+    "When a verify saw it.",
+    ({ certificate }) => certificate?.seen,
+  ),
   ...runs("mirror", "mirror", ["target", "host"], places("mirror")),
   ofPlace(
     "mirror_last_run_sent_bytes",
@@ -213,6 +252,9 @@ export const FAMILIES: readonly Family[] = [
     "verify_stranger_files",
     "Files that the last verify found and nobody knows.",
     ({ verify }) => verify?.facts.strangers,
+  ),
+  ...runs("target_verify", "verify of the target as a whole", ["target"], ({ targets }) =>
+    Object.entries(targets).map(([target, { verify }]) => [{ target }, verify]),
   ),
   ...runs("drill", "drill", ["target", "host"], places("drill")),
   ...runs("control", "drill against a broken copy", ["target", "host"], places("control")),
@@ -262,6 +304,21 @@ function ofHost(name: string, help: string, value: (host: HostStatus) => Value):
   return family(name, help, ["host"], ({ hosts }) =>
     Object.entries(hosts).map(([host, status]) => [{ host }, value(status)]),
   );
+}
+
+function disks(): Family[] {
+  const each = (name: string, help: string, value: (disk: DiskStatus) => number): Family =>
+    family(`hub_disk_${name}`, help, ["folder"], (report) =>
+      report.disks.map((disk) => [{ folder: disk.folder }, value(disk)]),
+    );
+  return [
+    each(
+      "size_bytes",
+      "The size of the disk that the hub's repositories, the agent's state or the guests' repositories are on; of folders on one disk the first.",
+      ({ sizeBytes }) => sizeBytes,
+    ),
+    each("available_bytes", "What is free on it.", ({ availableBytes }) => availableBytes),
+  ];
 }
 
 function ofGuest(name: string, help: string, value: (guest: GuestStatus) => Value): Family {

@@ -9,7 +9,7 @@ import { confirmSent } from "./confirm.ts";
 import { HostLocks } from "./host-locks.ts";
 import { lacking, mirrorHosts, type HostRun } from "./mirror-hosts.ts";
 import { plan, rememberSnapshots, type Planned } from "./plan.ts";
-import { fittingOf, groupsOf } from "./quota.ts";
+import { fittingOf, groupsOf, heldBytes } from "./quota.ts";
 import { removeGone } from "./removal.ts";
 import { tryToRecord } from "./record.ts";
 import { newHostReport, type HostReport, type TargetReport } from "./report.ts";
@@ -184,6 +184,10 @@ class TargetMirror {
     done.credential = accepted?.age ?? null;
     done.generation = accepted?.generation ?? null;
     done.accepted = accepted?.at.toISOString() ?? null;
+    const inventory = this.#inventories.get(host);
+    if (inventory !== undefined && !(inventory instanceof Error)) {
+      done.heldBytes = heldBytes(inventory);
+    }
     const { dryRun, state } = this.#options;
     if (!dryRun) tryToRecord(state, this.#target.name, host, this.#started, done);
     const errors = done.errors.filter((error) => !this.report.errors.includes(error));

@@ -18,8 +18,7 @@ export function fittingOf(
   if (maxBytes === undefined) return [...runs];
   let held = 0;
   for (const found of inventories) {
-    if (found instanceof Error) continue;
-    for (const kind of HASHED_KINDS) held += found.files[kind].bytes;
+    if (!(found instanceof Error)) held += heldBytes(found);
   }
   const refused = new Set<Planned>();
   for (const run of [...runs].sort((a, b) => a.bytes - b.bytes)) {
@@ -35,6 +34,11 @@ export function fittingOf(
     );
   }
   return runs.filter((run) => !refused.has(run));
+}
+
+/** What a target holds of a host, in bytes. */
+export function heldBytes({ files }: Inventory): number {
+  return HASHED_KINDS.reduce((sum, kind) => sum + files[kind].bytes, 0);
 }
 
 /** Hosts that are mirrored together: as many as fit into so many bytes to send, at least one. */

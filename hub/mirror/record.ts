@@ -16,7 +16,7 @@ export function tryToRecord(
 ): void {
   if (report.outcome === "absent" || report.outcome === "planned") return;
   const { files, bytes, waitingFiles, waitingBytes, snapshots, hidden } = report;
-  const { credential, generation, accepted } = report;
+  const { credential, generation, accepted, heldBytes } = report;
   try {
     recordResult(state, "mirror", target, host, {
       started: started.toISOString(),
@@ -25,7 +25,7 @@ export function tryToRecord(
       errors: [...report.errors, ...report.asks],
       facts: {
         ...{ files, bytes, waitingFiles, waitingBytes, snapshots, hidden },
-        ...{ credential, generation, accepted },
+        ...{ credential, generation, accepted, heldBytes },
       },
     });
   } catch (error) {

@@ -24,6 +24,8 @@ export interface HostReport {
   /** Files of the hub that the target does not have, as far as is known, and their sizes together. */
   waitingFiles: number;
   waitingBytes: number;
+  /** What the target holds of the host, in bytes; null where it was not listed. */
+  heldBytes: number | null;
   /** Whether a listing of the target, made after the last file was sent, bears `complete` out. */
   verified: boolean;
   /** Files that were hidden at the target, for the hub has them no more; in a dry run: would be. */
@@ -73,6 +75,7 @@ export function newHostReport(): HostReport {
     snapshots: 0,
     waitingFiles: 0,
     waitingBytes: 0,
+    heldBytes: null,
     verified: false,
     hidden: 0,
     seconds: 0,

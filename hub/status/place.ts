@@ -1,6 +1,8 @@
 import type { HubCredentials } from "../../config/manifest.ts";
-import type { Arrivals } from "../mirror/shrinkage.ts";
+import { counted } from "../format.ts";
+import { unexplained, type Arrivals } from "../mirror/shrinkage.ts";
 import type { Result, Run } from "../results.ts";
+import type { Retention } from "../settings.ts";
 import { GENERATION_OFFSETS, owedDeployment } from "../targets/target.ts";
 import { age, when, type Findings } from "./findings.ts";
 import { judgeRun, runStatus } from "./host.ts";
@@ -26,6 +28,7 @@ export interface PlaceEvidence {
   /** The snapshots that were at the hub at the last complete mirror. */
   readonly mirrored: Arrivals;
   readonly credentials: HubCredentials | undefined;
+  readonly retention: Retention;
   readonly thresholds: Thresholds;
   readonly now: number;
 }
@@ -56,6 +59,15 @@ export function judgePlace(
     if (verify === undefined) notices.add(target, host, "never verified");
     if (drill === undefined) notices.add(target, host, "no drill yet");
   }
+  const lostSnapshots =
+    scan.errors.length > 0 ? null : unexplained(mirrored, scan.snapshots, evidence.retention);
+  if (lostSnapshots !== null && lostSnapshots > 0 && scan.snapshots.size > 0) {
+    problems.add(
+      target,
+      host,
+      `the hub has lost ${counted(lostSnapshots, "snapshot")} that the retention keeps, and the target still has: find out why before the next prune`,
+    );
+  }
   const credential = credentialOf(evidence);
   if (credential !== null && credential.age !== "current") {
     notices.add(target, host, owedDeployment(credential.age));
@@ -65,6 +77,8 @@ export function judgePlace(
     freshAsOf,
     snapshots: [...scan.snapshots.keys()].filter((id) => mirrored.has(id)).length,
     ...waiting(scan, mirror),
+    heldBytes: mirror?.last.facts.heldBytes ?? mirror?.lastSuccess?.facts.heldBytes ?? null,
+    lostSnapshots,
     credential,
     mirror: runStatus(mirror),
     verify: runStatus(verify),

@@ -3,7 +3,7 @@
  * changes only compatibly: properties may be added. Times are ISO 8601 in UTC, durations are
  * seconds, sizes are bytes.
  */
-import type { Facts, KeyFacts, ResultKind } from "../results.ts";
+import type { CertificateFacts, Facts, KeyFacts, ResultKind } from "../results.ts";
 import type { CredentialAge } from "../targets/target.ts";
 
 /** The hub, its hosts and its targets, as the agent knows them without asking any target. */
@@ -23,6 +23,8 @@ export interface StatusReport {
   readonly notices: readonly string[];
   /** After how many seconds something is overdue. */
   readonly thresholds: Thresholds;
+  /** The disks that the hub's files are on, each once. */
+  readonly disks: readonly DiskStatus[];
   /** Every host of the manifest, by name. */
   readonly hosts: Readonly<Record<string, HostStatus>>;
   /** Every target of the manifest, by name. */
@@ -40,6 +42,16 @@ export interface Thresholds {
   readonly verify: number;
   readonly drill: number;
   readonly prune: number;
+  /** A guest's newest snapshot. */
+  readonly guest: number;
+}
+
+/** A disk of the hub's, by the folder that is on it; of several folders by the first. */
+export interface DiskStatus {
+  readonly folder: "repositories" | "state" | "guests";
+  readonly sizeBytes: number;
+  /** What an ordinary user may still write. */
+  readonly availableBytes: number;
 }
 
 /**
@@ -122,6 +134,10 @@ export interface TargetStatus {
   readonly credential: CredentialStatus | null;
   /** The hub's keys to a cloud target; empty for others, and until a verify has looked. */
   readonly keys: readonly KeyStatus[];
+  /** Where it has TLS: the certificate that it showed a verify last; null where none was seen. */
+  readonly certificate: CertificateStatus | null;
+  /** What all hosts' repositories may hold there together; null where it has no limit. */
+  readonly limitBytes: number | null;
   /** The last verify of the target as a whole; each host has its own. */
   readonly verify: RunStatus<"verify"> | null;
   /** The last rehearsal of a thief at it (`drill --thief`). */
@@ -150,6 +166,12 @@ export interface KeyStatus {
   readonly expires: string | null;
 }
 
+/** A server's certificate. */
+export interface CertificateStatus extends CertificateFacts {
+  /** When the verify began that saw it. */
+  readonly seen: string;
+}
+
 /** What is known of one host at one target. */
 export interface HostAtTarget {
   /** Whether `freshAsOf` is known and no older than the threshold. */
@@ -164,6 +186,13 @@ export interface HostAtTarget {
   /** Files of the hub that are not known to be there, and their sizes together. */
   readonly waitingFiles: number;
   readonly waitingBytes: number;
+  /** What the target held of the host when it was last listed; null where that is not known. */
+  readonly heldBytes: number | null;
+  /**
+   * Snapshots that the last complete mirror saw, that the retention keeps, and that the hub has no
+   * more; 0 where they are no more than chance explains, null where the hub cannot be read.
+   */
+  readonly lostSnapshots: number | null;
   readonly credential: CredentialStatus | null;
   readonly mirror: RunStatus<"mirror"> | null;
   readonly verify: RunStatus<"verify"> | null;

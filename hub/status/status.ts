@@ -6,6 +6,7 @@ import { messageOf } from "../errors.ts";
 import { AT_HUB, readResults, unreadableResults, type Result } from "../results.ts";
 import type { Settings } from "../settings.ts";
 import { Findings } from "./findings.ts";
+import { disksOf } from "./disks.ts";
 import { judgeGuests } from "./guests.ts";
 import { judgeHost } from "./host.ts";
 import type { HostStatus, StatusReport, Thresholds, UnownedRepository } from "./report.ts";
@@ -46,6 +47,7 @@ export async function status(options: StatusOptions): Promise<StatusReport> {
     verify: settings.overdueDays.verify * DAY,
     drill: settings.overdueDays.drill * DAY,
     prune: settings.overdueDays.prune * DAY,
+    guest: settings.guests.quietDays * DAY,
   };
   const problems = new Findings();
   const notices = new Findings();
@@ -102,6 +104,7 @@ export async function status(options: StatusOptions): Promise<StatusReport> {
     problems: lines,
     notices: notices.lines(),
     thresholds,
+    disks: disksOf(options),
     hosts,
     targets: Object.fromEntries(targets),
     guests,

@@ -1,12 +1,14 @@
 import { join } from "node:path";
 import type { HubCredentials, Manifest } from "../../config/manifest.ts";
 import { recall } from "../mirror/shrinkage.ts";
+import type { Settings } from "../settings.ts";
 import { readResults, type Result, type ResultKind } from "../results.ts";
 import { keyEnd } from "../targets/key-end.ts";
 import type { Findings } from "./findings.ts";
 import { judgeRun, runStatus } from "./host.ts";
 import { judgePlace, type Memory } from "./place.ts";
 import type {
+  CertificateStatus,
   CredentialStatus,
   HostAtTarget,
   KeyStatus,
@@ -17,6 +19,7 @@ import type { Scan } from "./scan.ts";
 
 /** Whom a result is for that concerns a target as a whole. */
 const ALL_HOSTS = "*";
+const GIB = 2 ** 30;
 
 /** A host, and what the hub holds of it. */
 export interface HostAtHub {
@@ -31,6 +34,7 @@ export interface TargetEvidence {
   readonly manifest: Manifest;
   readonly state: string;
   readonly credentials: HubCredentials | undefined;
+  readonly settings: Settings;
   readonly thresholds: Thresholds;
   readonly now: Date;
 }
@@ -43,7 +47,8 @@ export function judgeTarget(
   problems: Findings,
   notices: Findings,
 ): TargetStatus {
-  const { state, thresholds, credentials } = evidence;
+  const { state, settings, thresholds, credentials } = evidence;
+  const { retention } = settings;
   const now = evidence.now.getTime();
   const mirrors = resultsOf(state, "mirror", target);
   const verifies = resultsOf(state, "verify", target);
@@ -57,7 +62,7 @@ export function judgeTarget(
       control: controls.get(each.host),
     };
     const mirrored = recall(join(state, "snapshots", target, `${each.host}.json`));
-    const place = { ...each, target, memory, mirrored, credentials, thresholds, now };
+    const place = { ...each, target, memory, mirrored, credentials, retention, thresholds, now };
     return [each, judgePlace(place, problems, notices)];
   });
   const verify = verifies.get(ALL_HOSTS);
@@ -70,8 +75,9 @@ export function judgeTarget(
   }
   const places = found.map(([, place]) => place);
   const expected = found.filter(([{ scan }]) => scan.snapshots.size > 0).map(([, place]) => place);
+  const manifest = evidence.manifest.targets[target];
   return {
-    type: evidence.manifest.targets[target]?.type ?? "",
+    type: manifest?.type ?? "",
     reachable: reachable(mirrors, verifies),
     fresh: expected.every((place) => place.fresh),
     freshAsOf: oldest(expected.map((place) => place.freshAsOf)),
@@ -79,10 +85,22 @@ export function judgeTarget(
     waitingBytes: places.reduce((sum, place) => sum + place.waitingBytes, 0),
     credential: worst(places.map((place) => place.credential)),
     keys: keysOf(target, verify, evidence, problems, notices),
+    certificate: certificateOf(verify),
+    limitBytes:
+      manifest !== undefined && "maxSizeGiB" in manifest ? manifest.maxSizeGiB * GIB : null,
     verify: runStatus(verify),
     thief: runStatus(thief),
     hosts: Object.fromEntries(found.map(([{ host }, place]) => [host, place])),
   };
+}
+
+/** The certificate that was seen last: a verify that did not come so far saw none. */
+function certificateOf(verify: Result<"verify"> | undefined): CertificateStatus | null {
+  const runs = [verify?.last, verify?.lastSuccess];
+  for (const run of runs) {
+    if (run?.facts.certificate) return { ...run.facts.certificate, seen: run.started };
+  }
+  return null;
 }
 
 /** What the last verify found of the hub's keys, where the hub still has the same. */

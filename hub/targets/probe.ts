@@ -2,7 +2,7 @@
  * What verify asks of a target beside its listing: content that is read back, and whether what must
  * be refused is refused.
  */
-import type { KeyFacts } from "../results.ts";
+import type { CertificateFacts, KeyFacts } from "../results.ts";
 import type { RepositoryFile } from "../repository/layout.ts";
 import type { Inventory, Oddities } from "./target.ts";
 
@@ -21,6 +21,8 @@ export interface CanaryReport {
   readonly notices: string[];
   /** What the service said of the hub's keys, where there are such. */
   keys?: KeyFacts[];
+  /** The certificate that the server showed, where it has one. */
+  certificate?: CertificateFacts;
 }
 
 /** One target, as verify looks at it. */

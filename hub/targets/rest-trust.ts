@@ -65,6 +65,7 @@ export async function tryCertificate(url: URL, trust: Trust): Promise<CanaryRepo
   try {
     const certificate = await shown(url, trust);
     const { valid_from: from, valid_to: to } = certificate;
+    report.certificate = { start: isoOf(from), end: isoOf(to) };
     if (isLate(Date.parse(from), Date.parse(to), Date.now())) {
       report.errors.push(
         `the certificate of ${url.host} ends at ${to} and was not renewed: look at the log of what ends TLS there, or run pulumi up`,
@@ -74,6 +75,10 @@ export async function tryCertificate(url: URL, trust: Trust): Promise<CanaryRepo
     report.errors.push(`${url.host}: ${messageOf(error)}${remedyOf(error, trust)}`);
   }
   return report;
+}
+
+function isoOf(date: string): string {
+  return new Date(date).toISOString();
 }
 
 async function shown(url: URL, trust: Trust): Promise<PeerCertificate> {

@@ -43,7 +43,11 @@ export function recordTarget(
 ): void {
   recordResult(state, "verify", target, "*", {
     ...outcome(started, report.errors),
-    facts: { ...NOTHING, ...(report.keys !== undefined && { keys: [...report.keys] }) },
+    facts: {
+      ...NOTHING,
+      ...(report.keys !== undefined && { keys: [...report.keys] }),
+      ...(report.certificate !== undefined && { certificate: report.certificate }),
+    },
   });
   for (const host of hosts) {
     const each = report.hosts[host];

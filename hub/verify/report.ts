@@ -1,5 +1,5 @@
 import type { CredentialAge } from "../targets/target.ts";
-import type { KeyFacts } from "../results.ts";
+import type { CertificateFacts, KeyFacts } from "../results.ts";
 import { Finding } from "./compare.ts";
 
 /**
@@ -60,6 +60,8 @@ export interface TargetVerification {
   readonly hosts: Record<string, HostVerification>;
   /** At a cloud target: the hub's keys, as the service knows them. */
   keys?: readonly KeyFacts[];
+  /** Where it has TLS: the certificate that it showed. */
+  certificate?: CertificateFacts;
   /** What concerns the target as a whole, one line each. */
   readonly errors: string[];
   readonly notices: string[];

@@ -88,6 +88,7 @@ async function verifyAll(
   report.notices.push(...owed(report));
   const tried = await probe.tryTarget();
   take(report, tried);
+  if (tried.certificate !== undefined) report.certificate = tried.certificate;
   if (tried.keys !== undefined) {
     report.keys = withEnds(options.state, options.name, tried.keys);
     report.errors.push(...endedKeys(options.name, report.keys));
