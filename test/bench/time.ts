@@ -39,20 +39,25 @@ export async function time(
   try {
     const account = path.join(folder, "account");
     const started = performance.now();
-    const result = await execa(
-      program.path,
-      ["--format=%U %S %M", `--output=${account}`, ...command],
-      {
-        ...(cwd === undefined ? {} : { cwd }),
-        ...{ env: env ?? {}, all: true, reject: false, stdin: "ignore" },
-        ...{ cancelSignal: signal, forceKillAfterDelay: 10_000, maxBuffer: 1e8 },
-      },
-    );
+    signal.throwIfAborted();
+    // A group of its own: GNU time would leave behind what it runs.
+    const running = execa(program.path, ["--format=%U %S %M", `--output=${account}`, ...command], {
+      ...(cwd === undefined ? {} : { cwd }),
+      ...{ env: env ?? {}, all: true, reject: false, stdin: "ignore", maxBuffer: 1e8 },
+      detached: true,
+    });
+    const end = () => {
+      if (running.pid !== undefined && running.exitCode === null) {
+        process.kill(-running.pid, "SIGTERM");
+      }
+    };
+    signal.addEventListener("abort", end);
+    const result = await running.finally(() => signal.removeEventListener("abort", end));
     const seconds = (performance.now() - started) / 1000;
     signal.throwIfAborted();
     if (result.failed) {
-      const end = result.all.trimEnd().split("\n").slice(-30).join("\n");
-      throw new Error(`${command.join(" ")} ended with ${String(result.exitCode)}:\n${end}`);
+      const words = result.all.trimEnd().split("\n").slice(-30).join("\n");
+      throw new Error(`${command.join(" ")} ended with ${String(result.exitCode)}:\n${words}`);
     }
     // Above its own line GNU time writes one where the command was ended by a signal.
     const last = (await readFile(account, "utf8")).trimEnd().split("\n").at(-1) ?? "";
