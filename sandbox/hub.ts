@@ -4,6 +4,7 @@ import {
   chownSync,
   constants,
   copyFileSync,
+  existsSync,
   readFileSync,
   realpathSync,
   renameSync,
@@ -39,6 +40,14 @@ export interface HubOptions {
   /** The port of its rest-server. */
   readonly port: number;
   readonly programs: HubPrograms;
+}
+
+/** How the hub's agent is run. */
+export interface HubAgent {
+  readonly program: string;
+  readonly agent: string;
+  readonly account: Account;
+  readonly env: Readonly<Record<string, string>>;
 }
 
 /** The hub's side of the sandbox. */
@@ -77,7 +86,9 @@ export class Hub {
     this.#htpasswdFile = place("hub.htpasswd", files["hub.htpasswd"] ?? "");
     this.credentialsFile = place("hub-credentials.json", files["hub-credentials.json"] ?? "");
     this.rcloneFile = place("rclone.conf", files["rclone.conf"] ?? "");
-    const passwordFiles = hosts.map(({ name, passwordFile }) => [
+    // A host that is lost has none.
+    const living = hosts.filter((host) => existsSync(host.passwordFile));
+    const passwordFiles = living.map(({ name, passwordFile }) => [
       name,
       place(`${name}.password`, readFileSync(passwordFile, "utf8")),
     ]);
@@ -157,11 +168,28 @@ export class Hub {
    * @returns what it wrote to standard output.
    */
   async run(...command: readonly string[]): Promise<string> {
-    const { programs } = this.#options;
-    const agent = join(this.#options.world.directory, "hub", "programs", "offsite-hub.mjs");
-    const result = await execa(this.#program(process.execPath), [agent, ...command], {
-      ...this.#account,
+    const { program, agent, account, env } = this.agent;
+    const result = await execa(program, [agent, ...command], {
+      ...account,
       cwd: this.#state,
+      env,
+      all: true,
+      reject: false,
+    });
+    this.transcript += result.all;
+    if (result.exitCode !== 0) {
+      throw new Error(`offsite-hub ${command.join(" ")}: ${result.all || result.shortMessage}`);
+    }
+    return result.stdout;
+  }
+
+  /** How the agent is run: Node.js, its file, as whom, and with what in the environment. */
+  get agent(): HubAgent {
+    const { programs, world } = this.#options;
+    return {
+      program: this.#program(process.execPath),
+      agent: join(world.directory, "hub", "programs", "offsite-hub.mjs"),
+      account: this.#account,
       env: {
         HOME: this.#state,
         OFFSITE_MANIFEST: this.manifestFile,
@@ -172,14 +200,7 @@ export class Hub {
         OFFSITE_RESTIC: this.#program(programs.restic),
         OFFSITE_RCLONE: this.#program(programs.rclone),
       },
-      all: true,
-      reject: false,
-    });
-    this.transcript += result.all;
-    if (result.exitCode !== 0) {
-      throw new Error(`offsite-hub ${command.join(" ")}: ${result.all || result.shortMessage}`);
-    }
-    return result.stdout;
+    };
   }
 
   /** Gives a file or folder to the hub's account. */

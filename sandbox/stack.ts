@@ -37,6 +37,8 @@ export interface StackOptions {
   readonly secrets: Readonly<Record<string, string>>;
   /** Added to the environment of every command. */
   readonly env: Readonly<Record<string, string>>;
+  /** The folder of the project, where the stack's file is then too; this one when left out. */
+  readonly project?: string;
   /** Ends a running command as Ctrl-C does: what has begun is finished and recorded. */
   readonly signal?: AbortSignal;
   /** The programs of plugins by the names that they have in Pulumi's plugin folder. */
@@ -52,14 +54,16 @@ export class Stack {
   /** What a shell needs to work with the stack. */
   readonly env: Readonly<Record<string, string>>;
   readonly #options: StackOptions;
-  /** Where the stack's file is, beside a copy of the project's. */
+  /** Where the stack's file is, beside the project's or a copy of it. */
   readonly #folder: string;
 
   constructor(world: World, options: StackOptions) {
     this.name = options.name;
     this.#options = options;
-    this.#folder = world.folder("stacks", options.name);
-    copyFileSync(join(PROJECT, "Pulumi.yaml"), join(this.#folder, "Pulumi.yaml"));
+    this.#folder = options.project ?? world.folder("stacks", options.name);
+    if (options.project === undefined) {
+      copyFileSync(join(PROJECT, "Pulumi.yaml"), join(this.#folder, "Pulumi.yaml"));
+    }
     this.configFile = join(this.#folder, `Pulumi.${options.name}.yaml`);
     const plugins = world.folder("pulumi", options.name, "plugins");
     for (const [name, program] of Object.entries(options.plugins)) {
@@ -125,7 +129,7 @@ export class Stack {
       "pulumi",
       [...args, "--stack", this.name, ...file, "--non-interactive", "--color", "never"],
       {
-        cwd: inWorld ? this.#folder : PROJECT,
+        cwd: inWorld ? this.#folder : (this.#options.project ?? PROJECT),
         env: this.env,
         input,
         all: true,
@@ -146,7 +150,7 @@ export class Stack {
       process.execPath,
       [join(PROJECT, "cli", "offsite.mjs"), command, ...which, ...args],
       {
-        cwd: PROJECT,
+        cwd: this.#options.project ?? PROJECT,
         env: this.env,
         stdin: "ignore",
         all: true,

@@ -38,6 +38,8 @@ export interface MoreTargets {
   readonly env?: Readonly<Record<string, string>>;
   /** Programs of plugins, by the names that they have in Pulumi's plugin folder. */
   readonly plugins?: Readonly<Record<string, string>>;
+  /** The folder of the project, where it is not this one. */
+  readonly project?: string;
 }
 
 /** Stands until {@link Cluster.end}. Nothing is deployed by itself. */
@@ -120,6 +122,7 @@ export async function startCluster(
       ...extra.env,
     },
     plugins: { "resource-command-v1.2.1": programs.commandPlugin, ...extra.plugins },
+    ...(extra.project !== undefined && { project: extra.project }),
   });
   await stack.create();
   const atEngine = { DOCKER_HOST: engine.host, DOCKER_CONFIG: engine.config };
