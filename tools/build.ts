@@ -1,12 +1,13 @@
 /**
  * Builds what runs outside of this repository's toolchain: the b2 provider, and the hub's agent as
- * one file that needs Node.js alone; and links the operator's commands. Runs after `npm ci` as npm's `prepare`, and by
- * `npm run build`.
+ * one file that needs Node.js alone; and what is to start fast; and links the operator's commands.
+ * Runs after `npm ci` as npm's `prepare`, and by `npm run build`.
  */
 import { chmod, mkdir, rename, rm, symlink } from "node:fs/promises";
 import path from "node:path";
 import { build } from "esbuild";
 import { buildProvider } from "../sdks/b2/build.ts";
+import { buildBundle } from "./bundle.ts";
 
 const ROOT = path.dirname(import.meta.dirname);
 
@@ -56,5 +57,8 @@ export async function linkCommands(root = ROOT): Promise<void> {
 }
 
 if (process.argv[1] === import.meta.filename) {
-  await Promise.all([buildProvider(), buildAgent(), linkCommands()]);
+  await Promise.all([
+    ...[buildProvider(), buildAgent(), linkCommands()],
+    ...[buildBundle("program"), buildBundle("command-plugin")],
+  ]);
 }

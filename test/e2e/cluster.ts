@@ -118,7 +118,6 @@ export async function startCluster(
       B2_APPLICATION_KEY_ID: emulator.applicationKeyId,
       B2_APPLICATION_KEY: emulator.applicationKey,
       B2_ENDPOINT: emulator.url,
-      NODE_OPTIONS: "--import tsx",
       ...extra.env,
     },
     plugins: { "resource-command-v1.2.1": programs.commandPlugin, ...extra.plugins },

@@ -49,7 +49,6 @@ function newStack(
       B2_APPLICATION_KEY_ID: emulator.applicationKeyId,
       B2_APPLICATION_KEY: emulator.applicationKey,
       B2_ENDPOINT: emulator.url,
-      NODE_OPTIONS: "--import tsx",
       PATH: path,
     },
     plugins: {
