@@ -1,10 +1,9 @@
 /** What goes through the door: listings, and the removal of named files. */
 import { setTimeout } from "node:timers/promises";
-import type { Dispatcher } from "undici";
 import { messageOf } from "../../hub/errors.ts";
 import type { HashedKind } from "../../hub/repository/layout.ts";
 import type { NameTable } from "../../hub/repository/name-table.ts";
-import { HttpPool } from "../../hub/targets/http-pool.ts";
+import { discardBody, HttpPool, type HttpAnswer } from "../../hub/targets/http-pool.ts";
 import { LISTING_TYPE, readListing } from "../../hub/targets/rest-listing.ts";
 import type { Door } from "./door.ts";
 
@@ -24,8 +23,7 @@ export class DoorClient {
     this.#door = door;
     this.#pool = new HttpPool(`http://127.0.0.1:${door.port}`, {
       connections: IN_FLIGHT,
-      headersTimeout: TIMEOUT_MS,
-      bodyTimeout: TIMEOUT_MS,
+      idle: TIMEOUT_MS,
     });
   }
 
@@ -34,9 +32,9 @@ export class DoorClient {
     return await this.#retry(async () => {
       const response = await this.#send(host, "GET", `${kind}/`);
       if (response.statusCode === 200 && response.headers["content-type"] === LISTING_TYPE) {
-        return await readListing(response.body as AsyncIterable<Uint8Array>);
+        return await readListing(response.body);
       }
-      await response.body.dump();
+      await discardBody(response);
       throw new Error(`asked for the listing of ${kind}, the door answered ${response.statusCode}`);
     });
   }
@@ -49,7 +47,7 @@ export class DoorClient {
   async remove(host: string, kind: HashedKind, name: string): Promise<void> {
     await this.#retry(async () => {
       const response = await this.#send(host, "DELETE", `${kind}/${name}`);
-      await response.body.dump();
+      await discardBody(response);
       if (response.statusCode !== 200) {
         throw new Error(
           `asked to remove ${kind}/${name}, the door answered ${response.statusCode}`,
@@ -62,11 +60,7 @@ export class DoorClient {
     await this.#pool.destroy();
   }
 
-  async #send(
-    host: string,
-    method: Dispatcher.HttpMethod,
-    path: string,
-  ): Promise<Dispatcher.ResponseData> {
+  async #send(host: string, method: "GET" | "DELETE", path: string): Promise<HttpAnswer> {
     const basic = Buffer.from(`${host}:${this.#door.password}`).toString("base64");
     return await this.#pool.request({
       method,

@@ -5,7 +5,7 @@ import type { PasswordTrio } from "../../config/manifest.ts";
 import type { ListenAddress } from "../../config/rules.ts";
 import type { HostConfig, RestServerTargetConfig, StackConfig } from "../../config/stack.ts";
 import { deriveTrio, jointStanding } from "../../credentials/derive.ts";
-import { HttpPool } from "../../hub/targets/http-pool.ts";
+import { discardBody, HttpPool } from "../../hub/targets/http-pool.ts";
 import { RestServerTarget } from "../../hub/targets/rest-server.ts";
 import type { Inventory } from "../../hub/targets/target.ts";
 import type { DoorPlace } from "../../peer/door.ts";
@@ -148,14 +148,14 @@ async function ask(
   method: "HEAD" | "DELETE",
   path: string,
 ): Promise<number> {
-  const pool = new HttpPool(new URL(url).origin, { headersTimeout: PROOF_MS });
+  const pool = new HttpPool(new URL(url).origin, { idle: PROOF_MS });
   try {
     const response = await pool.request({
       method,
       path: `/${user}/${path}`,
       headers: { authorization: `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}` },
     });
-    await response.body.dump();
+    await discardBody(response);
     return response.statusCode;
   } finally {
     await pool.destroy();

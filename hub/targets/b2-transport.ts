@@ -1,7 +1,3 @@
-import connect from "undici/lib/api/api-connect.js";
-import request from "undici/lib/api/api-request.js";
-import Dispatcher from "undici/lib/dispatcher/dispatcher.js";
-import EnvHttpProxyAgent from "undici/lib/dispatcher/env-http-proxy-agent.js";
 import {
   defaultTimeouts,
   httpTransport,
@@ -15,21 +11,37 @@ export function b2Transport(): Transport {
   return isProxied(process.env) ? proxyTransport() : httpTransport();
 }
 
-// As the client's own, without the whole of undici: see http-pool.ts.
-function proxyTransport(): Transport {
+type Proxy = Awaited<ReturnType<typeof openProxy>>;
+
+// As the client's own, without the whole of undici, whose index loads caches, mocks, WebSocket and
+// fetch as well; and loaded only where there is a proxy.
+async function openProxy() {
+  const [connect, request, dispatcher, agent] = await Promise.all([
+    import("undici/lib/api/api-connect.js"),
+    import("undici/lib/api/api-request.js"),
+    import("undici/lib/dispatcher/dispatcher.js"),
+    import("undici/lib/dispatcher/env-http-proxy-agent.js"),
+  ]);
   // What undici's index does for all of its calls; the agent needs this one.
-  Dispatcher.prototype.connect = connect;
-  const dispatcher = new EnvHttpProxyAgent({
+  dispatcher.default.prototype.connect = connect.default;
+  const proxy = new agent.default({
     connect: { timeout: defaultTimeouts.connect },
     headersTimeout: defaultTimeouts.answer,
     bodyTimeout: defaultTimeouts.answer,
   });
+  return { proxy, request: request.default };
+}
+
+function proxyTransport(): Transport {
+  let opened: Promise<Proxy> | undefined;
   return {
     async send({ method, url, headers, body }, signal) {
       const { origin, pathname, search } = new URL(url);
+      opened ??= openProxy();
+      const { proxy, request } = await opened;
       try {
         const options = { origin, path: `${pathname}${search}`, method, headers };
-        const answer = await request.call(dispatcher, { ...options, body: body ?? null });
+        const answer = await request.call(proxy, { ...options, body: body ?? null });
         return {
           status: answer.statusCode,
           headers: answer.headers,
@@ -40,7 +52,7 @@ function proxyTransport(): Transport {
       }
     },
     async close() {
-      await dispatcher.close();
+      await (await opened)?.proxy.close();
     },
   };
 }

@@ -6,10 +6,9 @@
  */
 import { createHash, randomBytes } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
-import type { Dispatcher } from "undici";
 import { CANARY } from "../../config/canary.ts";
 import { messageOf } from "../errors.ts";
-import { HttpPool } from "./http-pool.ts";
+import { HttpPool, type HttpAnswer } from "./http-pool.ts";
 import type { CanaryReport } from "./probe.ts";
 import { discard, PATIENCE, RestRepository, type RestConnection } from "./rest-client.ts";
 import { tlsOptions } from "./rest-trust.ts";
@@ -51,9 +50,9 @@ export class RestCanary {
     this.#path = url.pathname;
     this.#pool = new HttpPool(url.origin, {
       connections: 2,
-      connect: { timeout: connect, ...tlsOptions(options.trust ?? {}) },
-      headersTimeout: idle,
-      bodyTimeout: idle,
+      connect,
+      idle,
+      tls: tlsOptions(options.trust ?? {}),
     });
   }
 
@@ -196,7 +195,7 @@ export class RestCanary {
   async #expect(
     status: number,
     login: Login,
-    method: Dispatcher.HttpMethod,
+    method: string,
     file: string,
     body?: Buffer,
   ): Promise<void> {
@@ -208,12 +207,7 @@ export class RestCanary {
     throw new Error(`the canary cannot be made: the server answered ${answer.status}${full}`);
   }
 
-  async #send(
-    login: Login,
-    method: Dispatcher.HttpMethod,
-    file: string,
-    body?: Buffer,
-  ): Promise<Answer> {
+  async #send(login: Login, method: string, file: string, body?: Buffer): Promise<Answer> {
     return await this.#request(login.user, login, method, file, body);
   }
 
@@ -221,7 +215,7 @@ export class RestCanary {
   async #request(
     owner: string,
     login: Login | undefined,
-    method: Dispatcher.HttpMethod,
+    method: string,
     file: string,
     body?: Buffer,
   ): Promise<Answer> {
@@ -234,7 +228,7 @@ export class RestCanary {
           method,
           path: `${this.#path}${encodeURIComponent(owner)}/${CANARY}/${file}`,
           headers: basic === undefined ? {} : { authorization: `Basic ${basic}` },
-          body: body ?? null,
+          body,
         });
         const answer = { status: response.statusCode, body: await start(response) };
         if (answer.status < 500 || answer.status === 507 || attempt === TRIES) return answer;
@@ -248,7 +242,7 @@ export class RestCanary {
 }
 
 /** The beginning of an answer's body. */
-async function start(response: Dispatcher.ResponseData): Promise<Buffer> {
+async function start(response: HttpAnswer): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let length = 0;
   for await (const chunk of response.body as AsyncIterable<Buffer>) {

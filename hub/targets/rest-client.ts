@@ -1,8 +1,7 @@
 import { setTimeout } from "node:timers/promises";
-import type { Dispatcher } from "undici";
 import type { PasswordTrio } from "../../config/manifest.ts";
 import { messageOf } from "../errors.ts";
-import { HttpPool } from "./http-pool.ts";
+import { discardBody, HttpPool, type HttpAnswer } from "./http-pool.ts";
 import { remedyOf, tlsOptions, type Trust } from "./rest-trust.ts";
 import { GENERATION_OFFSETS, StopError, type AcceptedCredential } from "./target.ts";
 
@@ -53,26 +52,20 @@ export class RestConnection {
     this.#path = parsed.pathname;
     this.#pool = new HttpPool(parsed.origin, {
       connections,
-      connect: { timeout: patience.connect, ...tlsOptions(trust) },
-      headersTimeout: patience.idle,
-      bodyTimeout: patience.idle,
-      keepAliveTimeout: 30_000,
+      connect: patience.connect,
+      idle: patience.idle,
+      tls: tlsOptions(trust),
     });
   }
 
   /** Sends one request, once. Read or dump the answer's body. */
-  async send(
-    user: string,
-    password: string,
-    request: RestRequest,
-  ): Promise<Dispatcher.ResponseData> {
+  async send(user: string, password: string, request: RestRequest): Promise<HttpAnswer> {
     const basic = Buffer.from(`${user}:${password}`).toString("base64");
     return await this.#pool.request({
       method: request.method,
       path: `${this.#path}${encodeURIComponent(user)}/${request.path}`,
       headers: { ...request.headers, authorization: `Basic ${basic}` },
-      // undici sends any iterable; its types name some of them only.
-      body: (request.body?.() ?? null) as Buffer | null,
+      body: request.body?.(),
     });
   }
 
@@ -135,7 +128,7 @@ export class RestRepository {
    * @throws TransientError on a failed connection and on 408, 429 and 5xx other than 507.
    * @throws StopError of scope "host" when the server accepts none of the credentials.
    */
-  async once(request: RestRequest): Promise<Dispatcher.ResponseData> {
+  async once(request: RestRequest): Promise<HttpAnswer> {
     const answer = await this.#tryAll(request);
     if (answer !== undefined) return answer;
     // The server may have changed over between two of the tries: so once more.
@@ -152,7 +145,7 @@ export class RestRepository {
     );
   }
 
-  async #tryAll(request: RestRequest): Promise<Dispatcher.ResponseData | undefined> {
+  async #tryAll(request: RestRequest): Promise<HttpAnswer | undefined> {
     for (const credential of [...this.#passwords]) {
       let response;
       try {
@@ -176,7 +169,7 @@ export class RestRepository {
   }
 
   /** As {@link once}, with further tries after a TransientError. */
-  async request(request: RestRequest): Promise<Dispatcher.ResponseData> {
+  async request(request: RestRequest): Promise<HttpAnswer> {
     return await this.retry(() => this.once(request));
   }
 
@@ -229,6 +222,6 @@ function passwordsOf({ generation, ...trio }: PasswordTrio): Password[] {
 }
 
 /** Reads an answer's body and drops it, so that its connection can serve again. */
-export async function discard(response: Dispatcher.ResponseData): Promise<void> {
-  await response.body.dump().catch(() => undefined);
+export async function discard(response: HttpAnswer): Promise<void> {
+  await discardBody(response);
 }

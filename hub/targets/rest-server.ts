@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { Dispatcher } from "undici";
+import { buffer } from "node:stream/consumers";
 import type { PasswordTrio } from "../../config/manifest.ts";
 import { forEachConcurrent } from "../concurrency.ts";
 import { messageOf } from "../errors.ts";
@@ -18,6 +18,7 @@ import {
   type ChunkBuffers,
   type OpenFile,
 } from "../repository/verified-read.ts";
+import type { HttpAnswer } from "./http-pool.ts";
 import { RateLimit } from "./rate-limit.ts";
 import {
   discard,
@@ -207,7 +208,7 @@ export class RestServerTarget implements Target {
         });
       };
     }
-    let response: Dispatcher.ResponseData;
+    let response: HttpAnswer;
     try {
       response = await repository.once({
         method: "POST",
@@ -310,7 +311,7 @@ async function readConfig(repository: RestRepository): Promise<Buffer | undefine
     if (response.statusCode === 404) return undefined;
     if (response.statusCode !== 200) throw unexpected("config", response.statusCode);
     try {
-      const content = Buffer.from(await response.body.arrayBuffer());
+      const content = await buffer(response.body);
       if (content.length <= CONFIG_LIMIT_BYTES) return content;
     } catch (error) {
       throw new TransientError(messageOf(error), { cause: error });

@@ -21,7 +21,7 @@ export function isLate(start: number, end: number, now: number): boolean {
   return end - now < (end - start) * LATE;
 }
 
-/** A connection's options for undici and node:tls. */
+/** A connection's options for node:https and node:tls. */
 export function tlsOptions({ certificate, serverName }: Trust): {
   ca?: string;
   servername?: string;

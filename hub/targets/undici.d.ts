@@ -1,9 +1,4 @@
-// Types for the files of undici that http-pool.ts and b2-transport.ts import.
-declare module "undici/lib/dispatcher/pool.js" {
-  import { Pool } from "undici";
-  export default Pool;
-}
-
+// Types for the files of undici that b2-transport.ts imports.
 declare module "undici/lib/api/api-request.js" {
   import type { Dispatcher } from "undici";
   export default function request(
