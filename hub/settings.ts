@@ -110,6 +110,18 @@ export const settingsSchema = z
           .describe("The share of a guest's limit from which it is told that it is nearly full."),
       })
       .prefault({}),
+    page: z
+      .strictObject({
+        distrustHours: z
+          .number()
+          .positive()
+          .default(3)
+          .describe(
+            "The age in hours from which the status page says that it is not to be trusted: well above " +
+              "the time between two of them.",
+          ),
+      })
+      .prefault({}),
     triggers: z
       .record(z.string(), command)
       .default({})

@@ -1,8 +1,11 @@
+import { resolve } from "node:path";
 import { Command } from "commander";
 import type { HubCredentials } from "../../config/manifest.ts";
+import { messageOf, UsageError } from "../errors.ts";
 import { pick } from "../input.ts";
 import { Inputs, type CommonOptions } from "../options.ts";
 import { Output } from "../output.ts";
+import { replaceFile } from "../replace-file.ts";
 import type { StatusReport } from "../status/report.ts";
 import { answerRequest, requestedHosts } from "../status/request.ts";
 import { status } from "../status/status.ts";
@@ -10,6 +13,7 @@ import { statusTables } from "../status/table.ts";
 
 interface Options extends CommonOptions {
   readonly fail: boolean;
+  readonly html?: string | true;
   readonly request?: string | true;
 }
 
@@ -26,13 +30,17 @@ export function statusCommand(): Command {
     .argument("[host...]", "hosts by name (default: all of the manifest)")
     .option("--no-fail", "end with exit code 0 also when there are problems")
     .option(
+      "--html [file]",
+      "write a page for a browser: replace this file in one step, or to standard output",
+    )
+    .option(
       "--request [-]",
       'answer a request on standard input, {} or {"host": "<name>"}, as the capability backup-status',
     )
     .addHelpText(
       "after",
       "\nExit codes: 0 all well, 1 there are problems, 2 wrong use or unreadable input. " +
-        'With --request: 0 answered, 1 not, with {"error": …} on standard output.',
+        'A page that cannot be written is 1 too, also with --no-fail. With --request: 0 answered, 1 not, with {"error": …} on standard output.',
     )
     .action(run);
 }
@@ -46,15 +54,55 @@ async function run(names: string[], options: Options): Promise<void> {
     });
     return;
   }
-  const output = new Output({ json: options.json === true });
+  refuseMixtures(names, options);
+  const toStandardOutput = options.json === true || options.html === true;
+  const output = new Output({ json: toStandardOutput });
   const inputs = new Inputs(options, output);
   const report = await statusOf(inputs, pick("host", names, Object.keys(inputs.manifest.hosts)));
-  if (options.json !== true) console.log(statusTables(report));
+  if (options.html !== undefined) await writePage(options.html, report, inputs, output);
+  else if (options.json !== true) console.log(statusTables(report));
   for (const notice of report.notices) output.notice(notice);
   for (const problem of report.problems) output.error(problem);
   if (report.healthy) output.info("all well");
-  output.report(report);
+  if (options.json === true) output.report(report);
   if (!report.healthy && options.fail) process.exitCode = 1;
+}
+
+/** A page of some hosts alone would look like the whole one. */
+function refuseMixtures(names: readonly string[], { html, json }: Options): void {
+  if (html === undefined) return;
+  if (names.length > 0) {
+    throw new UsageError(
+      `--html is of all hosts: leave out ${names.map((name) => `"${name}"`).join(", ")}`,
+    );
+  }
+  if (html === true && json === true) {
+    throw new UsageError("--html and --json both want standard output: name a file, --html <file>");
+  }
+}
+
+/** Where it cannot be written, the old page stays, and grows old. */
+async function writePage(
+  file: string | true,
+  report: StatusReport,
+  { settings }: Inputs,
+  output: Output,
+): Promise<void> {
+  const { statusPage } = await import("../status/html/page.ts");
+  const page = statusPage(report, settings.page.distrustHours * 3600);
+  if (file === true) {
+    process.stdout.write(page);
+    return;
+  }
+  const path = resolve(file);
+  try {
+    replaceFile(path, page);
+  } catch (error) {
+    output.error(`cannot write the status page to "${path}": ${messageOf(error)}`);
+    process.exitCode = 1;
+    return;
+  }
+  output.info(`wrote the status page: ${path}`);
 }
 
 /** Reports on hosts of the manifest as they are now. */
