@@ -1,5 +1,15 @@
 /** All benchmarks, in the order in which they run. */
 import type { Benchmark } from "./benchmark.ts";
+import { memory } from "./memory/memory.ts";
+import { mirrorChange } from "./mirror/change.ts";
 import { mirrorFirst } from "./mirror/first.ts";
+import { mirrorNothingNew } from "./mirror/nothing-new.ts";
+import { verifyWithoutPassword } from "./mirror/verify.ts";
 
-export const BENCHMARKS: readonly Benchmark[] = [mirrorFirst];
+export const BENCHMARKS: readonly Benchmark[] = [
+  mirrorFirst,
+  mirrorNothingNew,
+  mirrorChange,
+  verifyWithoutPassword,
+  memory,
+];
