@@ -162,7 +162,6 @@ export class Scenario {
         B2_APPLICATION_KEY_ID: this.#emulator.applicationKeyId,
         B2_APPLICATION_KEY: this.#emulator.applicationKey,
         B2_ENDPOINT: this.#emulator.url,
-        // A language host from before 3.200 does not know the program's nodeargs.
       },
       // Where the engine looks last: an official plugin on PATH is taken before it.
       plugins: { "resource-command-v1.2.1": this.#ready.commandPlugin },

@@ -41,6 +41,9 @@ export type BundleName = keyof typeof RECIPES;
 const REQUIRE =
   'import{createRequire as __createRequire}from"node:module";const require=__createRequire(import.meta.url);';
 
+/** Of what is required by the bundle, rather than imported. */
+const REQUIRED = "required";
+
 /** A source map that maps nothing: positions in packages are of no use to anybody. */
 const UNMAPPED = `\n//# sourceMappingURL=data:application/json;base64,${Buffer.from(
   '{"version":3,"sources":[""],"mappings":"A"}',
@@ -104,14 +107,21 @@ function packages(inside: Recipe["packages"]): Plugin {
   return {
     name: "packages",
     setup(build) {
-      build.onResolve({ filter: /^[^./]/ }, ({ path: name, importer, kind }) => {
+      build.onResolve({ filter: /^[^./]/ }, ({ path: name, importer, kind, namespace }) => {
         if (kind === "entry-point" || inside === undefined) return undefined;
         const isOwn = !importer.includes("/node_modules/");
         const [first = "", second = ""] = name.split("/");
         const wanted = first.startsWith("@") ? `${first}/${second}` : first;
-        const isInside = isOwn ? inside.has(wanted) : !wanted.startsWith("@pulumi/");
-        return isInside ? undefined : { path: name, external: true };
+        if (isOwn ? inside.has(wanted) : first !== "@pulumi") return undefined;
+        // Who runs the program has required Pulumi's packages; importing them could give others.
+        const isImported = kind !== "require-call" && namespace !== REQUIRED;
+        return first === "@pulumi" && isImported
+          ? { path: name, namespace: REQUIRED }
+          : { path: name, external: true };
       });
+      build.onLoad({ filter: /./, namespace: REQUIRED }, ({ path: name }) => ({
+        contents: `module.exports = require(${JSON.stringify(name)});`,
+      }));
       build.onLoad({ filter: /\/node_modules\/.*\.[cm]?js$/ }, async ({ path: file }) => ({
         contents: (await readFile(file, "utf8")) + UNMAPPED,
         loader: "js",
@@ -144,7 +154,9 @@ interface Stamp {
 
 /** What tells of each file that it was changed; of packages what npm has installed says it. */
 async function stamps(root: string, { inputs }: Metafile): Promise<Stamp[]> {
-  const own = Object.keys(inputs).filter((file) => !/(?:^|\/)node_modules\//.test(file));
+  const own = Object.keys(inputs).filter(
+    (file) => !/(?:^|\/)node_modules\//.test(file) && !file.startsWith(`${REQUIRED}:`),
+  );
   const files = [...own, "tools/bundle.ts", INSTALLED];
   return await Promise.all(
     files.map(async (file) => {
