@@ -22,7 +22,7 @@ interface Options {
 
 const command = new Command("npm run bench --")
   .description("Measures speed, memory and requests, each beside what it is compared with.")
-  .argument("[name…]", `which (default: all): ${BENCHMARKS.map(({ name }) => name).join(", ")}`)
+  .argument("[name...]", `which (default: all): ${BENCHMARKS.map(({ name }) => name).join(", ")}`)
   .option("--runs <number>", "counted runs of each, after one that warms up", whole, 5)
   .option("--quick", "little data and one run: to see that it works, not to measure", false)
   .option("--json <file>", "write the figures there as well")
