@@ -10,12 +10,11 @@ import { peerConnection, peerServer, projectName } from "../../peer/server.ts";
 import { sweepPrivateFolders, type SshConnection } from "../../peer/ssh.ts";
 import { interruption } from "../interruption.ts";
 import { judgeCertificate, judgeClearText } from "./certificate.ts";
-import { Skipped, type Check, type Checks } from "./checks.ts";
+import { Skipped, type Checks } from "./checks.ts";
 import type { TargetOptions } from "./options.ts";
+import { judgeArrivals, judgeDrift, judgeRoom } from "./peer-look.ts";
 import { credentialsOf, seenOf, tryCredentials, type HostCredential } from "./rest-credentials.ts";
 import { mustAnswer, PATIENCE, routeTo, tlsRouteTo, urlOf, type Route } from "./rest-route.ts";
-import { judgeSnapshots } from "./snapshots.ts";
-import { judgeSpace } from "./space.ts";
 
 /** What is known of a rest-server target. */
 export interface RestServerOptions extends TargetOptions {
@@ -41,24 +40,16 @@ export async function verifyRestServer(options: RestServerOptions, checks: Check
   await sweepPrivateFolders();
   const connection = peerConnection(target, sshPrivateKey);
   const look = await lookFor(options, connection, checks);
-  await checks.make("server", (check) => judgeLook(look, options.repair, check));
-  await throughHttp(options, connection, look !== undefined, checks);
-  await checks.make("space", (check) => space(look, checks, check));
-  await checks.make("snapshots", (check) => {
+  await checks.make("server", (check) => {
     if (look === undefined) throw new Skipped("not without a login");
-    const { repositories } = look.facts;
-    const found = new Map(
-      repositories.map(({ name, snapshots, newest }) => [
-        name,
-        { count: snapshots, newest: newest?.getTime() },
-      ]),
-    );
-    // By the peer's own clock, which wrote the times.
-    const options_ = { maxAgeHours: options.maxAgeHours, now: look.facts.now.getTime() };
-    const { reports, seen } = judgeSnapshots(Object.keys(options.hosts), found, options_, check);
-    Object.assign(checks.hosts, reports);
-    return seen;
+    judgeDrift(look, options.repair, check);
+    return `as it was installed, ${look.facts.health === "" ? "not running" : look.facts.health}`;
   });
+  await throughHttp(options, connection, look !== undefined, checks);
+  await checks.make("space", (check) => judgeRoom(look, checks, check));
+  await checks.make("snapshots", (check) =>
+    judgeArrivals(look, look?.facts.repositories, options, checks, check),
+  );
 }
 
 async function lookFor(
@@ -80,22 +71,6 @@ async function lookFor(
     return `let in at ${target.ssh.host}, which shows the pinned host key`;
   });
   return found;
-}
-
-function judgeLook(look: Reached | undefined, repair: string, check: Check): string {
-  if (look === undefined) throw new Skipped("not without a login");
-  for (const phrase of look.drift) check.error(`${phrase}. ${repair}`);
-  for (const phrase of look.manual) check.error(phrase);
-  for (const phrase of look.notices) check.notice(phrase);
-  return `as it was installed, ${look.facts.health === "" ? "not running" : look.facts.health}`;
-}
-
-function space(look: Reached | undefined, checks: Checks, check: Check): string {
-  const { used, free } = look?.facts ?? {};
-  if (used === undefined || free === undefined) throw new Skipped("not without a login");
-  checks.usedBytes = used;
-  checks.freeBytes = free;
-  return judgeSpace({ used, free, max: checks.maxBytes ?? 0 }, check);
 }
 
 /** What can be tried with the hosts' own credentials alone. */

@@ -27,9 +27,8 @@ import {
 import { interruption } from "../interruption.ts";
 import { Skipped, type Check, type Checks } from "./checks.ts";
 import type { TargetOptions } from "./options.ts";
+import { judgeArrivals, judgeDrift, judgeRoom } from "./peer-look.ts";
 import { canForward, canRunCommands, sftpSession } from "./sftp-session.ts";
-import { judgeSnapshots } from "./snapshots.ts";
-import { judgeSpace } from "./space.ts";
 
 /** What is known of an SFTP target. */
 export interface SftpOptions extends TargetOptions {
@@ -62,24 +61,21 @@ export async function verifySftp(options: SftpOptions, checks: Checks): Promise<
   const operator = sftpConnection(target, sshPrivateKey);
   const place = sftpPlace(options);
   const look = await lookFor(operator, place, checks);
-  await checks.make("directory", (check) => judgeLook(look, options.repair, check));
+  await checks.make("directory", (check) => {
+    if (look === undefined) throw new Skipped("not without a login");
+    judgeDrift(look, options.repair, check);
+    return "as it was installed";
+  });
   await tryKeys(options, place, checks);
   await checks.make("sealed", (check) => trySealing(options, { operator, place, look }, check));
-  await checks.make("space", (check) => space(look, checks, check));
-  await checks.make("snapshots", (check) => {
-    if (look === undefined) throw new Skipped("not without a login");
-    const found = new Map(
-      look.facts.hosts.map(({ name, snapshots, newest }) => [
-        name,
-        { count: snapshots, newest: newest?.getTime() },
-      ]),
-    );
-    // By the peer's own clock, which wrote the times.
-    const judged = { maxAgeHours: options.maxAgeHours, now: look.facts.now.getTime() };
-    const { reports, seen } = judgeSnapshots(Object.keys(options.hosts), found, judged, check);
-    Object.assign(checks.hosts, reports);
-    return seen;
+  await checks.make("space", (check) => {
+    const seen = judgeRoom(look, checks, check);
+    const quota = look?.facts.quota ?? "";
+    return quota === "" ? seen : `${seen}; ${quota}`;
   });
+  await checks.make("snapshots", (check) =>
+    judgeArrivals(look, look?.facts.hosts, options, checks, check),
+  );
 }
 
 async function lookFor(
@@ -95,25 +91,6 @@ async function lookFor(
     return `let in at ${operator.host}, which shows the pinned host key`;
   });
   return found;
-}
-
-function judgeLook(look: Reached | undefined, repair: string, check: Check): string {
-  if (look === undefined) throw new Skipped("not without a login");
-  for (const phrase of look.drift) check.error(`${phrase}. ${repair}`);
-  for (const phrase of look.manual) check.error(phrase);
-  for (const phrase of look.notices) check.notice(phrase);
-  return "as it was installed";
-}
-
-function space(look: Reached | undefined, checks: Checks, check: Check): string {
-  const { used, free } = look?.facts ?? {};
-  if (look === undefined || used === undefined || free === undefined) {
-    throw new Skipped("not without a login");
-  }
-  checks.usedBytes = used;
-  checks.freeBytes = free;
-  const seen = judgeSpace({ used, free, max: checks.maxBytes ?? 0 }, check);
-  return look.facts.quota === "" ? seen : `${seen}; ${look.facts.quota}`;
 }
 
 /** The way in for a user, as hub and hosts have it. */
