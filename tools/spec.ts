@@ -40,6 +40,7 @@ export type ProgramName =
   | "nix-instantiate"
   | "promtool"
   | "amtool"
+  | "alertmanager"
   | "prometheus"
   | "chromium"
   | "time";
