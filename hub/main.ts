@@ -21,6 +21,7 @@ for (const [signal, number] of [
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   mirror: async () => (await import("./commands/mirror.ts")).mirrorCommand(),
   verify: async () => (await import("./commands/verify.ts")).verifyCommand(),
+  fetch: async () => (await import("./commands/fetch.ts")).fetchCommand(),
   prune: async () => (await import("./commands/prune.ts")).pruneCommand(),
   drill: async () => (await import("./commands/drill.ts")).drillCommand(),
   status: async () => (await import("./commands/status.ts")).statusCommand(),
