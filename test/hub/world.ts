@@ -31,14 +31,24 @@ import { Forge } from "./forge.ts";
 
 export const PASSWORD = "only-for-tests";
 
+/** What restic is to find in its environment: the passwords of repositories, and where its cache is. */
+export function resticEnvironment(world: { readonly root: string }): Record<string, string> {
+  return {
+    RESTIC_PASSWORD: PASSWORD,
+    RESTIC_FROM_PASSWORD: PASSWORD,
+    RESTIC_CACHE_DIR: join(world.root, "cache"),
+  };
+}
+
 /** restic with the tests' repository password and a cache that goes with the world. */
 export async function restic(
   world: { readonly root: string },
   repository: string,
   ...args: string[]
 ): Promise<string> {
-  const env = { RESTIC_PASSWORD: PASSWORD, RESTIC_CACHE_DIR: join(world.root, "cache") };
-  const { stdout } = await execa("restic", ["-r", repository, ...args], { env });
+  const { stdout } = await execa("restic", ["-r", repository, ...args], {
+    env: resticEnvironment(world),
+  });
   return stdout;
 }
 
@@ -282,9 +292,10 @@ export class World {
   }
 
   /** The agent's command line and what it is to find in its environment, with its files written. */
-  command(
-    ...args: readonly [string, ...string[]]
-  ): { command: [string, ...string[]]; env: Record<string, string> } {
+  command(...args: readonly [string, ...string[]]): {
+    command: [string, ...string[]];
+    env: Record<string, string>;
+  } {
     writeFileSync(join(this.root, "offsite.json"), JSON.stringify(this.manifest));
     writeFileSync(join(this.root, "hub-credentials.json"), JSON.stringify(this.credentials));
     if (this.settings !== undefined) {

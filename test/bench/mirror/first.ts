@@ -27,7 +27,11 @@ export const mirrorFirst: Benchmark = {
 };
 
 async function againstCopy(bench: Bench, world: World): Promise<Figure[]> {
-  const all = await pairs(bench, () => mirror(bench, world), () => copy(bench, world));
+  const all = await pairs(
+    bench,
+    () => mirror(bench, world),
+    () => copy(bench, world),
+  );
   const common = { what: "a first mirror to a rest-server", reach: { most: 0.5 } } as const;
   return [
     {
@@ -50,7 +54,11 @@ async function againstCopy(bench: Bench, world: World): Promise<Figure[]> {
 }
 
 async function againstUploads(bench: Bench, world: World): Promise<Figure> {
-  const all = await pairs(bench, () => upload(bench, world), () => mirror(bench, world));
+  const all = await pairs(
+    bench,
+    () => upload(bench, world),
+    () => mirror(bench, world),
+  );
   return {
     ...{ what: "a first mirror to a rest-server: rate", unit: "times", reach: { least: 0.9 } },
     against: "plain uploads of the same files by Node.js, 8 at a time",

@@ -3,6 +3,7 @@
  * a time on connections that are kept. No order, no hash, no credential but the first, no second
  * try, no listing. `node plain-upload.mjs FOLDER URL`, with the user and password in USER_PASSWORD.
  */
+import { Buffer } from "node:buffer";
 import { readdirSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { Agent, request } from "node:http";
