@@ -48,6 +48,8 @@ export interface FollowOptions {
   readonly only?: readonly string[];
   /** Settings that are not the sandbox's usual ones. Each must be one of the page's. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** What the operator has in the environment beforehand, as the first day left it. */
+  readonly env?: Readonly<Record<string, string>>;
   /** Machines by further names that the page has for them. */
   readonly machines?: Readonly<Record<string, string>>;
 }
@@ -149,7 +151,14 @@ export class Runbooks {
         if (terminal === undefined) {
           terminal = new Terminal(this.shells.enter, machine);
           terminals.set(machine, terminal);
-          const lines = [...settings].map(([key, value]) => `${key}=${value}`);
+          const exports = Object.entries(options.env ?? {}).map(
+            ([key, value]) => `export ${key}=${Shells.quote(value)}`,
+          );
+          const isOperator = ["operator", "laptop"].includes(machine);
+          const lines = [
+            ...(isOperator ? exports : []),
+            ...this.#settingsOn(machine, settings, options.settings ?? {}),
+          ];
           await this.#run(name, terminal, { ...block, commands: lines.join("\n"), expected: [] });
         }
         said.push(await this.#run(name, terminal, block));
@@ -184,6 +193,21 @@ export class Runbooks {
     const host = own.HOST ?? page.settings.get("HOST");
     const here: Record<string, string> = { ...this.shells.settings(host), ...own };
     return new Map([...page.settings].map(([key, value]) => [key, here[key] ?? value]));
+  }
+
+  /** The lines of the settings on one machine: its own file system and keys are its own. */
+  #settingsOn(
+    machine: string,
+    settings: ReadonlyMap<string, string>,
+    own: Readonly<Record<string, string>>,
+  ): string[] {
+    const { HUB = "" } = this.shells.settings();
+    const here = this.shells.settings(machine === "hub" ? HUB : machine);
+    const isHost = machine === "hub" || this.cluster.hosts.some(({ name }) => name === machine);
+    return [...settings].map(([key, value]) => {
+      const isOwn = isHost && key !== "HOST" && own[key] === undefined;
+      return `${key}=${(isOwn ? here[key] : undefined) ?? value}`;
+    });
   }
 
   async #run(name: string, terminal: Terminal, block: Block): Promise<string> {
