@@ -5,6 +5,9 @@ import { mirrorChange } from "./mirror/change.ts";
 import { mirrorFirst } from "./mirror/first.ts";
 import { mirrorNothingNew } from "./mirror/nothing-new.ts";
 import { verifyWithoutPassword } from "./mirror/verify.ts";
+import { provider } from "./pulumi/provider.ts";
+import { pulumi } from "./pulumi/pulumi.ts";
+import { thousand } from "./pulumi/thousand.ts";
 
 export const BENCHMARKS: readonly Benchmark[] = [
   mirrorFirst,
@@ -12,4 +15,7 @@ export const BENCHMARKS: readonly Benchmark[] = [
   mirrorChange,
   verifyWithoutPassword,
   memory,
+  pulumi,
+  thousand,
+  provider,
 ];
