@@ -6,14 +6,29 @@ import { printable } from "./format.ts";
 
 const PRIORITIES = { error: "<3>", warning: "<4>", notice: "<5>", info: "<6>" } as const;
 
+/** As many errors are kept; there may be one for each of a million files. */
+const KEPT = 20;
+
 /** Where lines go: with `--json` standard output is for the report alone. */
 export class Output {
   readonly #json: boolean;
   readonly #journal: boolean;
+  readonly #errors: string[] = [];
+  #errorCount = 0;
 
   constructor(options: { readonly json: boolean }) {
     this.#json = options.json;
     this.#journal = process.env.JOURNAL_STREAM !== undefined;
+  }
+
+  /** The first errors that were told. */
+  get errors(): readonly string[] {
+    return this.#errors;
+  }
+
+  /** How many there were. */
+  get errorCount(): number {
+    return this.#errorCount;
   }
 
   /** What was done. */
@@ -33,6 +48,8 @@ export class Output {
 
   /** What failed, and the way out. Always to standard error. */
   error(line: string): void {
+    this.#errorCount += 1;
+    if (this.#errors.length < KEPT) this.#errors.push(oneLine(line));
     console.error(`${this.#prefix("error")}error: ${oneLine(line)}`);
   }
 

@@ -3,6 +3,7 @@
  * units' own. Every property has a default, the whole file may be missing.
  */
 import { z } from "zod";
+import { notifySchema } from "./notify/settings.ts";
 
 const whole = z.int().min(0).max(10_000);
 const path = z.string().startsWith("/", "must be an absolute path");
@@ -110,6 +111,7 @@ export const settingsSchema = z
           .describe("The share of a guest's limit from which it is told that it is nearly full."),
       })
       .prefault({}),
+    notify: notifySchema.prefault({}),
     page: z
       .strictObject({
         distrustHours: z

@@ -7,6 +7,8 @@ import { thief } from "../drill/thief.ts";
 import { UsageError } from "../errors.ts";
 import { counted, duration, size } from "../format.ts";
 import { pick } from "../input.ts";
+import { checkOf } from "../notify/check.ts";
+import { notified } from "../notify/notify.ts";
 import { collect, Inputs, type CommonOptions } from "../options.ts";
 import { Output } from "../output.ts";
 import { owedDeployment } from "../targets/target.ts";
@@ -47,6 +49,18 @@ export function drillCommand(): Command {
 async function run(names: string[], options: Options): Promise<void> {
   const output = new Output({ json: options.json === true });
   const inputs = new Inputs(options, output);
+  const kind = options.thief === true ? "-thief" : options.control === true ? "-control" : "";
+  const isTrial = options.snapshot !== undefined;
+  const check = checkOf(`drill${kind}`, { hosts: names, targets: options.from, isTrial });
+  await notified(inputs, output, check, () => drillAll(names, options, inputs, output));
+}
+
+async function drillAll(
+  names: string[],
+  options: Options,
+  inputs: Inputs,
+  output: Output,
+): Promise<void> {
   inputs.credentials();
   const hosts = pick("host", names, Object.keys(inputs.manifest.hosts));
   const targets = pick("target", options.from ?? [], Object.keys(inputs.manifest.targets));

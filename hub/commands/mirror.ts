@@ -3,6 +3,8 @@ import { counted, duration, size } from "../format.ts";
 import { pick } from "../input.ts";
 import { mirror } from "../mirror/mirror.ts";
 import { exitCodeOf, type HostReport, type MirrorReport } from "../mirror/report.ts";
+import { checkOf } from "../notify/check.ts";
+import { notified } from "../notify/notify.ts";
 import {
   collect,
   days,
@@ -67,6 +69,16 @@ export function mirrorCommand(): Command {
 async function run(targets: string[], options: Options): Promise<void> {
   const output = new Output({ json: options.json === true });
   const inputs = new Inputs(options, output);
+  const check = checkOf("mirror", { hosts: options.host, targets, isTrial: options.dryRun });
+  await notified(inputs, output, check, () => mirrorAll(targets, options, inputs, output));
+}
+
+async function mirrorAll(
+  targets: string[],
+  options: Options,
+  inputs: Inputs,
+  output: Output,
+): Promise<void> {
   inputs.credentials();
   const { manifest, settings, repositories, state, patience } = inputs;
   const names = pick("target", targets, Object.keys(manifest.targets));

@@ -3,6 +3,8 @@ import { Command } from "commander";
 import { UsageError } from "../errors.ts";
 import { counted, duration } from "../format.ts";
 import { pick } from "../input.ts";
+import { checkOf } from "../notify/check.ts";
+import { notified } from "../notify/notify.ts";
 import {
   collect,
   Inputs,
@@ -68,6 +70,16 @@ export function pruneCommand(): Command {
 async function run(hosts: string[], options: Options): Promise<void> {
   const output = new Output({ json: options.json === true });
   const inputs = new Inputs(options, output);
+  const check = checkOf("prune", { hosts, isTrial: options.dryRun });
+  await notified(inputs, output, check, () => pruneAll(hosts, options, inputs, output));
+}
+
+async function pruneAll(
+  hosts: string[],
+  options: Options,
+  inputs: Inputs,
+  output: Output,
+): Promise<void> {
   const { manifest, settings, state, restic, patience } = inputs;
   const names = pick("host", hosts, Object.keys(manifest.hosts));
   const retention = retentionOf(options, settings);

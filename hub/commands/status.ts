@@ -3,6 +3,8 @@ import { Command } from "commander";
 import type { HubCredentials } from "../../config/manifest.ts";
 import { messageOf, UsageError } from "../errors.ts";
 import { pick } from "../input.ts";
+import { checkOf } from "../notify/check.ts";
+import { notified } from "../notify/notify.ts";
 import { Inputs, type CommonOptions } from "../options.ts";
 import { Output } from "../output.ts";
 import { replaceFile } from "../replace-file.ts";
@@ -58,6 +60,18 @@ async function run(names: string[], options: Options): Promise<void> {
   const toStandardOutput = options.json === true || options.html === true;
   const output = new Output({ json: toStandardOutput });
   const inputs = new Inputs(options, output);
+  // Who looks at it on a terminal need not be told, and with --no-fail all would seem well.
+  const isTrial = process.stdout.isTTY || !options.fail;
+  const check = checkOf("status", { hosts: names, isTrial });
+  await notified(inputs, output, check, () => tellStatus(names, options, inputs, output));
+}
+
+async function tellStatus(
+  names: string[],
+  options: Options,
+  inputs: Inputs,
+  output: Output,
+): Promise<void> {
   const report = await statusOf(inputs, pick("host", names, Object.keys(inputs.manifest.hosts)));
   if (options.html !== undefined) await writePage(options.html, report, inputs, output);
   else if (options.json !== true) console.log(statusTables(report));

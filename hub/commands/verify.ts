@@ -1,6 +1,8 @@
 import { Command, InvalidArgumentError } from "commander";
 import { counted, duration, size } from "../format.ts";
 import { pick } from "../input.ts";
+import { checkOf } from "../notify/check.ts";
+import { notified } from "../notify/notify.ts";
 import { collect, Inputs, type CommonOptions } from "../options.ts";
 import { Output } from "../output.ts";
 import { probeFromManifest } from "../targets/probe-from-manifest.ts";
@@ -46,6 +48,16 @@ export function verifyCommand(): Command {
 async function run(targets: string[], options: Options): Promise<void> {
   const output = new Output({ json: options.json === true });
   const inputs = new Inputs(options, output);
+  const check = checkOf("verify", { hosts: options.host, targets });
+  await notified(inputs, output, check, () => verifyAll(targets, options, inputs, output));
+}
+
+async function verifyAll(
+  targets: string[],
+  options: Options,
+  inputs: Inputs,
+  output: Output,
+): Promise<void> {
   const credentials = inputs.credentials();
   const { manifest, settings, repositories, state, patience, rclone, rcloneConfig } = inputs;
   const renew = inputs.renewCredentials;

@@ -79,7 +79,7 @@ describe("offsite-hub status --html", () => {
     const run = await world.run("status", "--html", file);
     expect(run.exitCode).toBe(1);
     const page = readFileSync(file, "utf8");
-    expect(page).toMatch(/\d+ problems at/);
+    expect(page).toContain("✗ hub: 1 problem");
     expect(page).toContain("minos: never seen");
   });
 });
