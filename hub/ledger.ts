@@ -29,13 +29,29 @@ import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { HASHED_KINDS, isFileName, type HashedKind } from "./repository/layout.ts";
 import type { LocalListing } from "./repository/listing.ts";
+import { FINGERPRINT_DIGITS } from "./repository/name-map.ts";
 import { NameTable } from "./repository/name-table.ts";
 import type { Inventory } from "./targets/target.ts";
 
 const CHUNK_BYTES = 256 * 1024;
 const LINES_AT_ONCE = 2000;
-const LINE = /^(keys|data|index|snapshots) ([0-9a-f]{64}) (\d{1,14}) ([0-9a-f]{16}|-)$/;
+const LONGEST_BASELINE = 1000;
 const BASELINE = /^baseline (\S+) (\S+)$/;
+
+const NEWLINE = 0x0a;
+const SPACE = 0x20;
+const DASH = 0x2d;
+const ZERO = 0x30;
+const NAME_DIGITS = 64;
+const MOST_SIZE_DIGITS = 14;
+
+/** Kinds by their first character. */
+const KIND_OF: Readonly<Record<number, HashedKind>> = Object.fromEntries(
+  HASHED_KINDS.map((kind) => [kind.charCodeAt(0), kind]),
+);
+const KIND_BYTES = Object.fromEntries(
+  HASHED_KINDS.map((kind) => [kind, Buffer.from(`${kind} `)]),
+) as Record<HashedKind, Buffer>;
 
 /** The ledger of one host. Any number of them may be open at a time, in any number of processes. */
 export class Ledger {
@@ -137,10 +153,14 @@ export class Ledger {
     const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
     for (;;) {
       const length = readSync(this.#file, chunk, 0, chunk.length, this.#position);
-      const end = chunk.subarray(0, length).lastIndexOf("\n") + 1;
+      const end = chunk.subarray(0, length).lastIndexOf(NEWLINE) + 1;
       // What another process has written so far of a line, or what is no ledger at all.
       if (end === 0 && length < chunk.length) return;
-      for (const line of chunk.toString("latin1", 0, end).split("\n")) this.#take(line);
+      for (let from = 0; from < end;) {
+        const newline = chunk.indexOf(NEWLINE, from);
+        this.#take(chunk, from, newline);
+        from = newline + 1;
+      }
       this.#position += end === 0 ? length : end;
       yield this.#position;
     }
@@ -151,13 +171,10 @@ export class Ledger {
     while (chunks.next().done !== true);
   }
 
-  #take(line: string): void {
-    const file = LINE.exec(line);
-    if (file !== null) {
-      const [, kind, name = "", size, sha1] = file;
-      this.#tables[kind as HashedKind].set(name, Number(size), sha1 === "-" ? undefined : sha1);
-      return;
-    }
+  #take(chunk: Buffer, from: number, end: number): void {
+    const kind = KIND_OF[chunk[from] ?? 0];
+    if (kind !== undefined && takeFile(this.#tables[kind], kind, chunk, from, end)) return;
+    const line = chunk.toString("latin1", from, Math.min(end, from + LONGEST_BASELINE));
     const [, target, time] = BASELINE.exec(line) ?? [];
     if (target !== undefined && time !== undefined) this.#baselines.set(target, time);
   }
@@ -217,6 +234,37 @@ export async function openLedger(state: string, host: string): Promise<Ledger> {
     ledger.close();
     throw error;
   }
+}
+
+/**
+ * Takes a line of a file into the table of its kind. Without making strings: there may be millions.
+ *
+ * @returns false where it is none.
+ */
+function takeFile(
+  table: NameTable,
+  kind: HashedKind,
+  chunk: Buffer,
+  from: number,
+  end: number,
+): boolean {
+  const start = KIND_BYTES[kind];
+  for (let at = 0; at < start.length; at += 1) if (chunk[from + at] !== start[at]) return false;
+  const name = from + start.length;
+  const digits = name + NAME_DIGITS + 1;
+  let at = digits;
+  let size = 0;
+  for (; at < end && isDigit(chunk[at]); at += 1) size = size * 10 + (chunk[at] ?? 0) - ZERO;
+  if (at === digits || at > digits + MOST_SIZE_DIGITS) return false;
+  if (chunk[digits - 1] !== SPACE || chunk[at] !== SPACE) return false;
+  const fingerprint = at + 1;
+  const unknown = end === fingerprint + 1 && chunk[fingerprint] === DASH;
+  if (!unknown && end !== fingerprint + FINGERPRINT_DIGITS) return false;
+  return table.setFrom(chunk, name, size, unknown ? -1 : fingerprint);
+}
+
+function isDigit(byte: number | undefined): boolean {
+  return byte !== undefined && byte >= ZERO && byte <= ZERO + 9;
 }
 
 function syncFolder(folder: string): void {

@@ -2,63 +2,141 @@ import { randomBytes } from "node:crypto";
 
 /** The bytes of a name: 64 hexadecimal digits, packed. */
 export const NAME_BYTES = 32;
-const SIZE_BYTES = 6;
-const FINGERPRINT_BYTES = 8;
-
-/** Where a record has its fingerprint; all zeros where none is known. */
-const FINGERPRINT_AT = NAME_BYTES + SIZE_BYTES;
 
 /** One name with its size and fingerprint, packed. */
-export const RECORD_BYTES = FINGERPRINT_AT + FINGERPRINT_BYTES;
+export const RECORD_BYTES = 48;
+
+// The same in words of 32 bits. A size has two of them, a fingerprint the last two: zeros where none
+// is known.
+const NAME_WORDS = 8;
+const SIZE_AT = 8;
+const FINGERPRINT_AT = 10;
+const WORDS = 12;
+const HIGH = 2 ** 32;
+const MOST_BYTES = 2 ** 48;
+
+/** What each character stands for; -1 for those that are no lower-case hexadecimal digit. */
+const DIGITS = new Int8Array(256).fill(-1);
+for (let digit = 0; digit < 16; digit += 1) {
+  DIGITS[digit.toString(16).charCodeAt(0)] = digit;
+}
+
+/** Digits of a SHA-1 that are kept, and compared. */
+export const FINGERPRINT_DIGITS = 16;
 
 /** Records of one block; blocks are not moved when the map grows. */
 const BLOCK = 1024;
 
-/**
- * Writes a record.
- *
- * @param name - 64 hexadecimal digits.
- * @param size - in bytes, below 2^48.
- * @param fingerprint - 16 hexadecimal digits, or more; undefined where it is not known.
- */
-export function writeRecord(
-  into: Buffer,
-  name: string,
-  size: number,
-  fingerprint: string | undefined,
-): void {
-  into.write(name, 0, NAME_BYTES, "hex");
-  into.writeUIntLE(size, NAME_BYTES, SIZE_BYTES);
-  if (fingerprint === undefined) into.fill(0, FINGERPRINT_AT, RECORD_BYTES);
-  else into.write(fingerprint.slice(0, 2 * FINGERPRINT_BYTES), FINGERPRINT_AT, "hex");
+/** Memory for records, as words and as bytes. */
+export class Records {
+  readonly words: Int32Array;
+  readonly bytes: Buffer;
+
+  constructor(count: number) {
+    this.bytes = Buffer.allocUnsafeSlow(count * RECORD_BYTES);
+    this.words = new Int32Array(this.bytes.buffer);
+  }
+
+  /** The name of a record as 64 hexadecimal digits. */
+  name(at: number): string {
+    return this.bytes.toString("hex", at * RECORD_BYTES, at * RECORD_BYTES + NAME_BYTES);
+  }
+
+  /** The size of a record's file in bytes. */
+  size(at: number): number {
+    const word = at * WORDS + SIZE_AT;
+    return ((this.words[word] ?? 0) >>> 0) + (this.words[word + 1] ?? 0) * HIGH;
+  }
+
+  /** The fingerprint of a record, or undefined where it has none. */
+  fingerprint(at: number): string | undefined {
+    if (!this.#hasFingerprint(at)) return undefined;
+    const start = at * RECORD_BYTES + FINGERPRINT_AT * 4;
+    return this.bytes.toString("hex", start, start + FINGERPRINT_DIGITS / 2);
+  }
+
+  /**
+   * Sets the size and the fingerprint, as far as it is known, of a record whose name is set.
+   *
+   * @throws RangeError where the size is none that a file may have.
+   */
+  describe(at: number, size: number, fingerprint: string | undefined): void {
+    if (!Number.isInteger(size) || size < 0 || size >= MOST_BYTES) {
+      throw new RangeError(`${size} is no size of a file`);
+    }
+    const word = at * WORDS;
+    this.words[word + SIZE_AT] = (size % HIGH) | 0;
+    this.words[word + SIZE_AT + 1] = Math.floor(size / HIGH);
+    this.words.fill(0, word + FINGERPRINT_AT, word + WORDS);
+    if (fingerprint === undefined) return;
+    const digits = fingerprint.slice(0, FINGERPRINT_DIGITS);
+    this.bytes.write(digits, at * RECORD_BYTES + FINGERPRINT_AT * 4, "hex");
+  }
+
+  /** Copies a record; without a fingerprint, one that is known stays, unless it is `fresh`. */
+  copy(at: number, from: Records, fromAt: number, fresh: boolean): void {
+    const keeps = !fresh && !from.#hasFingerprint(fromAt);
+    const words = keeps ? FINGERPRINT_AT : WORDS;
+    for (let word = 0; word < words; word += 1) {
+      this.words[at * WORDS + word] = from.words[fromAt * WORDS + word] ?? 0;
+    }
+  }
+
+  /** Whether two records are of the same name. */
+  isNamed(at: number, other: Records, otherAt: number): boolean {
+    for (let word = 0; word < NAME_WORDS; word += 1) {
+      if (this.words[at * WORDS + word] !== other.words[otherAt * WORDS + word]) return false;
+    }
+    return true;
+  }
+
+  /**
+   * Sets the name of a record from a text's bytes.
+   *
+   * @returns false where these are not 64 lower-case hexadecimal digits.
+   */
+  setName(at: number, text: Uint8Array, from: number): boolean {
+    return this.#setDigits(at * RECORD_BYTES, NAME_BYTES, text, from);
+  }
+
+  /** The same of a fingerprint of {@link FINGERPRINT_DIGITS}. */
+  setFingerprint(at: number, text: Uint8Array, from: number): boolean {
+    const start = at * RECORD_BYTES + FINGERPRINT_AT * 4;
+    return this.#setDigits(start, FINGERPRINT_DIGITS / 2, text, from);
+  }
+
+  #setDigits(start: number, length: number, text: Uint8Array, from: number): boolean {
+    let wrong = 0;
+    for (let byte = 0; byte < length; byte += 1) {
+      const high = DIGITS[text[from + byte * 2] ?? 0] ?? -1;
+      const low = DIGITS[text[from + byte * 2 + 1] ?? 0] ?? -1;
+      wrong |= high | low;
+      this.bytes[start + byte] = high * 16 + low;
+    }
+    return wrong >= 0;
+  }
+
+  hash(at: number): number {
+    let hash = SEED;
+    for (let word = at * WORDS; word < at * WORDS + NAME_WORDS; word += 1) {
+      hash = Math.imul(hash ^ (this.words[word] ?? 0), 0x9e3779b1);
+      hash ^= hash >>> 15;
+    }
+    return hash;
+  }
+
+  #hasFingerprint(at: number): boolean {
+    const word = at * WORDS + FINGERPRINT_AT;
+    return this.words[word] !== 0 || this.words[word + 1] !== 0;
+  }
 }
 
-/** The size of a record's file in bytes. */
-export function sizeOf(record: Buffer, at: number): number {
-  return record.readUIntLE(at + NAME_BYTES, SIZE_BYTES);
-}
+// A target may list names that somebody made up so that they would all share one slot.
+const SEED = randomBytes(4).readInt32LE();
 
-/** The fingerprint of a record as 16 hexadecimal digits, or undefined where it has none. */
-export function fingerprintOf(record: Buffer, at: number): string | undefined {
-  if (!hasFingerprint(record, at)) return undefined;
-  return record.toString("hex", at + FINGERPRINT_AT, at + RECORD_BYTES);
-}
-
-function hasFingerprint(record: Buffer, at: number): boolean {
-  return (
-    record.readInt32LE(at + FINGERPRINT_AT) !== 0 || record.readInt32LE(at + RECORD_BYTES - 4) !== 0
-  );
-}
-
-/** Where a record is: `at` in `block`. */
-export interface Place {
-  readonly block: Buffer;
-  readonly at: number;
-}
-
-/** Records by their names, in memory: it takes 52 to 57 bytes a name. */
+/** Records by their names, in memory: it takes 54 to 59 bytes a name. */
 export class NameMap {
-  #blocks: Buffer[] = [];
+  #blocks: Records[] = [];
   /** By hash: a record's number plus one, or 0 where the slot is free. */
   #slots = new Uint32Array(64);
   #count = 0;
@@ -75,31 +153,37 @@ export class NameMap {
   }
 
   /** Adds a record, or replaces the one of its name; without a fingerprint, one that is known stays. */
-  put(from: Buffer, at: number): void {
+  put(from: Records, at: number): void {
     if (this.#count * 4 >= this.#slots.length * 3) this.#grow();
     const slot = this.#slot(from, at);
     const known = this.#slots[slot] ?? 0;
-    if (known === 0) {
-      this.#add(slot, from, at);
-      return;
-    }
-    const place = this.place(known - 1);
-    this.#bytes += sizeOf(from, at) - sizeOf(place.block, place.at);
-    const end = hasFingerprint(from, at) ? RECORD_BYTES : FINGERPRINT_AT;
-    from.copy(place.block, place.at + NAME_BYTES, at + NAME_BYTES, at + end);
+    const number = known === 0 ? this.#add(slot) : known - 1;
+    const block = this.block(number);
+    if (known !== 0) this.#bytes -= block.size(number % BLOCK);
+    block.copy(number % BLOCK, from, at, known === 0);
+    this.#bytes += from.size(at);
   }
 
-  /** The record of a name, which is packed in `key` from `at` on; undefined where there is none. */
-  find(key: Buffer, at: number): Place | undefined {
-    const number = this.#slots[this.#slot(key, at)] ?? 0;
-    return number === 0 ? undefined : this.place(number - 1);
+  /** The number of the record that has a name, that of another record; -1 where there is none. */
+  find(key: Records, at: number): number {
+    return (this.#slots[this.#slot(key, at)] ?? 0) - 1;
   }
 
-  /** Where a record is, by its number in the order in which names came. */
-  place(number: number): Place {
+  /** The block that has a record, by the record's number in the order in which names came. */
+  block(number: number): Records {
     const block = this.#blocks[Math.floor(number / BLOCK)];
     if (block === undefined) throw new RangeError(`the map has no record ${number}`);
-    return { block, at: (number % BLOCK) * RECORD_BYTES };
+    return block;
+  }
+
+  /** Where in its block a record is. */
+  at(number: number): number {
+    return number % BLOCK;
+  }
+
+  /** The size of a record's file in bytes. */
+  size(number: number): number {
+    return this.block(number).size(number % BLOCK);
   }
 
   /** Forgets all records, and keeps their memory for the next. */
@@ -116,25 +200,20 @@ export class NameMap {
     this.clear();
   }
 
-  #add(slot: number, from: Buffer, at: number): void {
-    if (this.#count === this.#blocks.length * BLOCK) {
-      this.#blocks.push(Buffer.allocUnsafeSlow(BLOCK * RECORD_BYTES));
-    }
-    const place = this.place(this.#count);
-    from.copy(place.block, place.at, at, at + RECORD_BYTES);
-    this.#bytes += sizeOf(from, at);
+  #add(slot: number): number {
+    if (this.#count === this.#blocks.length * BLOCK) this.#blocks.push(new Records(BLOCK));
     this.#count += 1;
     this.#slots[slot] = this.#count;
+    return this.#count - 1;
   }
 
-  #slot(key: Buffer, from: number): number {
+  #slot(key: Records, at: number): number {
     const mask = this.#slots.length - 1;
-    let slot = hashOf(key, from) & mask;
+    let slot = key.hash(at) & mask;
     for (;;) {
       const number = this.#slots[slot] ?? 0;
       if (number === 0) return slot;
-      const { block, at } = this.place(number - 1);
-      if (key.compare(block, at, at + NAME_BYTES, from, from + NAME_BYTES) === 0) return slot;
+      if (this.block(number - 1).isNamed((number - 1) % BLOCK, key, at)) return slot;
       slot = (slot + 1) & mask;
     }
   }
@@ -143,22 +222,9 @@ export class NameMap {
     this.#slots = new Uint32Array(this.#slots.length * 2);
     const mask = this.#slots.length - 1;
     for (let number = 0; number < this.#count; number += 1) {
-      const { block, at } = this.place(number);
-      let slot = hashOf(block, at) & mask;
+      let slot = this.block(number).hash(number % BLOCK) & mask;
       while (this.#slots[slot] !== 0) slot = (slot + 1) & mask;
       this.#slots[slot] = number + 1;
     }
   }
-}
-
-// A target may list names that somebody made up so that they would all share one slot.
-const SEED = randomBytes(4).readInt32LE();
-
-function hashOf(block: Buffer, start: number): number {
-  let hash = SEED;
-  for (let at = start; at < start + NAME_BYTES; at += 4) {
-    hash = Math.imul(hash ^ block.readInt32LE(at), 0x9e3779b1);
-    hash ^= hash >>> 15;
-  }
-  return hash;
 }

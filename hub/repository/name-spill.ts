@@ -7,12 +7,12 @@ import { randomBytes } from "node:crypto";
 import { openSync, readSync, unlinkSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { RECORD_BYTES, type NameMap } from "./name-map.ts";
+import { RECORD_BYTES, Records, type NameMap } from "./name-map.ts";
 
 /** By the first byte of the name: what is compared is compared part by part. */
 export const PARTS = 256;
 
-const COPY_BYTES = 256 * 1024;
+const COPY_RECORDS = 4096;
 
 /** Some records in the file, part after part. */
 interface Batch {
@@ -26,7 +26,7 @@ let file: number | undefined;
 let length = 0;
 /** Where no file could be made, or its disk is full: what is there can still be read. */
 let refused = false;
-const copy = Buffer.allocUnsafeSlow(COPY_BYTES - (COPY_BYTES % RECORD_BYTES));
+const copy = new Records(COPY_RECORDS);
 
 /**
  * Prefers a folder for the file over the one for temporary files, which may itself be in memory.
@@ -61,10 +61,9 @@ export class Spill {
       let filled = 0;
       let end = start;
       for (const number of order) {
-        const { block, at } = map.place(number);
-        block.copy(copy, filled, at, at + RECORD_BYTES);
-        filled += RECORD_BYTES;
-        if (filled < copy.length) continue;
+        copy.copy(filled, map.block(number), map.at(number), true);
+        filled += 1;
+        if (filled < COPY_RECORDS) continue;
         end += writeAll(file, filled, end);
         filled = 0;
       }
@@ -86,10 +85,10 @@ export class Spill {
       let at = start + (firsts[part] ?? 0) * RECORD_BYTES;
       const end = start + (firsts[part + 1] ?? 0) * RECORD_BYTES;
       while (at < end) {
-        const wanted = Math.min(copy.length, end - at);
-        readAll(file, wanted, at);
-        for (let from = 0; from < wanted; from += RECORD_BYTES) into.put(copy, from);
-        at += wanted;
+        const count = Math.min(COPY_RECORDS, (end - at) / RECORD_BYTES);
+        readAll(file, count * RECORD_BYTES, at);
+        for (let record = 0; record < count; record += 1) into.put(copy, record);
+        at += count * RECORD_BYTES;
       }
     }
   }
@@ -97,10 +96,8 @@ export class Spill {
 
 /** Numbers of records by part, and where each part begins. */
 function sorted(map: NameMap, firsts: Uint32Array): Uint32Array {
-  const partOf = (number: number): number => {
-    const { block, at } = map.place(number);
-    return block[at] ?? 0;
-  };
+  const partOf = (number: number): number =>
+    map.block(number).bytes[map.at(number) * RECORD_BYTES] ?? 0;
   for (let number = 0; number < map.count; number += 1) {
     const next = partOf(number) + 1;
     firsts[next] = (firsts[next] ?? 0) + 1;
@@ -134,16 +131,17 @@ function makeFile(): number | undefined {
   return undefined;
 }
 
-function writeAll(into: number, bytes: number, position: number): number {
+function writeAll(into: number, records: number, position: number): number {
+  const bytes = records * RECORD_BYTES;
   for (let done = 0; done < bytes;) {
-    done += writeSync(into, copy, done, bytes - done, position + done);
+    done += writeSync(into, copy.bytes, done, bytes - done, position + done);
   }
   return bytes;
 }
 
 function readAll(from: number, bytes: number, position: number): void {
   for (let done = 0; done < bytes;) {
-    const read = readSync(from, copy, done, bytes - done, position + done);
+    const read = readSync(from, copy.bytes, done, bytes - done, position + done);
     if (read === 0) throw new Error("what was set aside of a long list of names is cut short");
     done += read;
   }

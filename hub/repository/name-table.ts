@@ -1,12 +1,4 @@
-import {
-  fingerprintOf,
-  NAME_BYTES,
-  NameMap,
-  RECORD_BYTES,
-  sizeOf,
-  writeRecord,
-  type Place,
-} from "./name-map.ts";
+import { NAME_BYTES, NameMap, Records } from "./name-map.ts";
 import { PARTS, Spill } from "./name-spill.ts";
 
 /** How many names a table keeps in memory before it sets them aside. */
@@ -31,7 +23,7 @@ interface Part {
  * asked for as {@link entries} of any table gives them; in any other order it is slow, and right.
  *
  * Its memory stays below 2 MB, and 0.5 KB for each 1000 names; where there is no disk to be had,
- * it takes 57 bytes a name.
+ * it takes 59 bytes a name.
  *
  * @throws Error, each of its methods, where what it has set aside cannot be read.
  */
@@ -39,7 +31,7 @@ export class NameTable {
   /** What came last; all there is, while there are few. */
   readonly #recent = new NameMap();
   readonly #spill = new Spill();
-  readonly #record = Buffer.alloc(RECORD_BYTES);
+  readonly #record = new Records(1);
   #near: Part | undefined;
   /** Of a table that is partly on disk: what all of it comes to, until it changes. */
   #sum: { readonly count: number; readonly bytes: number } | undefined;
@@ -65,7 +57,32 @@ export class NameTable {
    * is left out, one that is known stays.
    */
   set(name: string, size: number, fingerprint?: string): void {
-    writeRecord(this.#record, name, size, fingerprint);
+    this.#key(name);
+    this.#record.describe(0, size, fingerprint);
+    this.#put();
+  }
+
+  /**
+   * The same from the bytes of a text, without making strings of them.
+   *
+   * @param at - where in the text the name begins.
+   * @param fingerprintAt - where 16 digits of the SHA-1 begin; -1 where it is not known.
+   * @returns false, and nothing has changed, where there are not so many lower-case digits.
+   * @throws RangeError where the size is none that a file may have.
+   */
+  setFrom(text: Uint8Array, at: number, size: number, fingerprintAt: number): boolean {
+    if (!this.#record.setName(0, text, at)) return false;
+    this.#record.describe(0, size, undefined);
+    if (fingerprintAt !== -1 && !this.#record.setFingerprint(0, text, fingerprintAt)) return false;
+    this.#put();
+    return true;
+  }
+
+  #key(name: string): void {
+    this.#record.bytes.write(name, 0, NAME_BYTES, "hex");
+  }
+
+  #put(): void {
     const before = this.#recent.count;
     this.#recent.put(this.#record, 0);
     this.#sum = undefined;
@@ -78,22 +95,22 @@ export class NameTable {
 
   /** The size of the named file, or undefined where the name is not in the table. */
   get(name: string): number | undefined {
-    const found = this.#find(name);
-    return found && sizeOf(found.block, found.at);
+    const map = this.#mapOf(name);
+    return map?.size(map.find(this.#record, 0));
   }
 
   /** Whether the name is in the table. */
   has(name: string): boolean {
-    return this.#find(name) !== undefined;
+    return this.#mapOf(name) !== undefined;
   }
 
   /** The first 16 hexadecimal digits of the SHA-1 of the named file's content, where they are known. */
   fingerprint(name: string): string | undefined {
-    const found = this.#find(name);
-    const known = found && fingerprintOf(found.block, found.at);
-    if (known !== undefined || this.#spill.batches === 0) return known;
-    const before = this.#part(this.#record[0] ?? 0).find(this.#record, 0);
-    return before && fingerprintOf(before.block, before.at);
+    this.#key(name);
+    return (
+      fingerprintIn(this.#recent, this.#record) ??
+      (this.#spill.batches === 0 ? undefined : fingerprintIn(this.#part(), this.#record))
+    );
   }
 
   /**
@@ -104,23 +121,26 @@ export class NameTable {
     this.#settle();
     for (const map of this.#parts()) {
       for (let number = 0; number < map.count; number += 1) {
-        const { block, at } = map.place(number);
-        if (this.#isRecent(block, at)) continue;
-        yield [block.toString("hex", at, at + NAME_BYTES), sizeOf(block, at)];
+        if (!this.#isRecent(map, number)) yield entryOf(map, number);
       }
     }
-    yield* entriesOf(this.#recent);
+    for (let number = 0; number < this.#recent.count; number += 1) {
+      yield entryOf(this.#recent, number);
+    }
   }
 
-  #find(name: string): Place | undefined {
-    this.#record.write(name, 0, NAME_BYTES, "hex");
-    const recent = this.#recent.count === 0 ? undefined : this.#recent.find(this.#record, 0);
-    if (recent !== undefined || this.#spill.batches === 0) return recent;
-    return this.#part(this.#record[0] ?? 0).find(this.#record, 0);
+  /** What has the record of a name that counts; the name is left in the table's own record. */
+  #mapOf(name: string): NameMap | undefined {
+    this.#key(name);
+    if (this.#recent.find(this.#record, 0) !== -1) return this.#recent;
+    if (this.#spill.batches === 0) return undefined;
+    const part = this.#part();
+    return part.find(this.#record, 0) === -1 ? undefined : part;
   }
 
-  /** A part of what is on disk. */
-  #part(number: number): NameMap {
+  /** The part of what is on disk that a name in the table's own record belongs to. */
+  #part(): NameMap {
+    const number = this.#record.bytes[0] ?? 0;
     const { batches } = this.#spill;
     const near = (this.#near ??= { map: new NameMap(), number: -1, batches });
     if (near.number !== number || near.batches !== batches) {
@@ -145,8 +165,8 @@ export class NameTable {
   }
 
   /** Whether a record that was set aside is in memory as well, where nothing more could be set aside. */
-  #isRecent(block: Buffer, at: number): boolean {
-    return this.#recent.count > 0 && this.#recent.find(block, at) !== undefined;
+  #isRecent(map: NameMap, number: number): boolean {
+    return this.#recent.count > 0 && this.#recent.find(map.block(number), map.at(number)) !== -1;
   }
 
   #setAside(): boolean {
@@ -171,10 +191,9 @@ export class NameTable {
       bytes += map.bytes;
       if (this.#recent.count === 0) continue;
       for (let number = 0; number < map.count; number += 1) {
-        const { block, at } = map.place(number);
-        if (!this.#isRecent(block, at)) continue;
+        if (!this.#isRecent(map, number)) continue;
         count -= 1;
-        bytes -= sizeOf(block, at);
+        bytes -= map.size(number);
       }
     }
     return (this.#sum = { count, bytes });
@@ -187,9 +206,12 @@ const tables = new FinalizationRegistry<NameMap>((map) => {
   inMemory -= map.count;
 });
 
-function* entriesOf(map: NameMap): Generator<[name: string, size: number]> {
-  for (let number = 0; number < map.count; number += 1) {
-    const { block, at } = map.place(number);
-    yield [block.toString("hex", at, at + NAME_BYTES), sizeOf(block, at)];
-  }
+function entryOf(map: NameMap, number: number): [name: string, size: number] {
+  const block = map.block(number);
+  return [block.name(map.at(number)), block.size(map.at(number))];
+}
+
+function fingerprintIn(map: NameMap, key: Records): string | undefined {
+  const number = map.find(key, 0);
+  return number === -1 ? undefined : map.block(number).fingerprint(map.at(number));
 }
