@@ -2,7 +2,7 @@ import { readFile, stat } from "node:fs/promises";
 import path from "node:path";
 import type { Client } from "../client/client.ts";
 import { OutcomeUnknownError, UserError } from "../client/errors.ts";
-import { bucketIdsOf, deleteKey, findKey } from "../client/keys.ts";
+import { bucketIdsOf, deleteKey } from "../client/keys.ts";
 import type { Key, KeySettings } from "../client/types.ts";
 import { checkApplicationKey } from "./applicationKeyCheck.ts";
 import { differences, setDifference } from "./diff.ts";
@@ -139,7 +139,7 @@ async function create(client: Client, inputs: Properties): Promise<State> {
     };
   } catch (error) {
     if (!(error instanceof OutcomeUnknownError)) throw error;
-    const known = [...(await ledger.known(settings.keyName))];
+    const known = [...(await ledger.known(settings))];
     throw new InitFailedError(
       unresolvedId(settings.keyName),
       { ...inputs, [knownIds]: known },
@@ -156,7 +156,7 @@ async function read(
   // Its secret is lost, so there is nothing to adopt; the next up or destroy deletes it.
   if (isUnresolved(given)) return old;
   const { id, secret: known } = old === undefined ? await importOf(given) : { id: given };
-  const key = await findKey(client, id);
+  const key = await ledgerOf(client).find(id);
   if (!key) return undefined;
   if (known !== undefined) await client.prove(id, known);
   const secret = known ?? old?.properties.applicationKey;
@@ -218,6 +218,7 @@ function toInputs(properties: Properties, old: Properties | undefined): Properti
 async function remove(client: Client, old: State): Promise<void> {
   if (!isUnresolved(old.id)) {
     await deleteKey(client, old.id);
+    ledgerOf(client).forget();
     return;
   }
   const known = new Set(strings(old.properties[knownIds]));

@@ -11,6 +11,7 @@ import type { Bucket } from "../client/types.ts";
 import { checkBucket } from "./bucketCheck.ts";
 import { normalize, toInputs, toOutputs, toRetention, toSettings } from "./bucketModel.ts";
 import { differences, type Difference } from "./diff.ts";
+import { noteNewBucket } from "./keyLedger.ts";
 import {
   InitFailedError,
   isUnresolved,
@@ -138,6 +139,7 @@ async function create(client: Client, inputs: Properties): Promise<State> {
     }
     bucket = late;
   }
+  noteNewBucket(client, bucket.bucketId);
   const state = { id: bucket.bucketId, properties: toOutputs(bucket, inputs) };
   if (!wanted.retention || wanted.retention.mode === "none") return state;
   // The service takes a default retention for a bucket that is there, not for one to be.
