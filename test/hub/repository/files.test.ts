@@ -81,7 +81,7 @@ describe("reading and listing", () => {
     rmSync(root, { recursive: true });
   });
 
-  it.each([0, 1, 256 * 1024, 256 * 1024 + 1, 3_000_000])(
+  it.each([0, 1, 1024 * 1024, 1024 * 1024 + 1, 3_000_000])(
     "passes a good file of %d bytes on and holds the end of a rotten one back",
     async (size) => {
       const content = randomBytes(size);
