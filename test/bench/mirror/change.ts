@@ -16,7 +16,7 @@ export const mirrorChange: Benchmark = {
   run: async (bench) => {
     const runs = Math.min(bench.runs, MOST_RUNS);
     const share = bench.quick ? 0.05 : 1;
-    const world = await hub(bench, runs * 3 * share * 200e6);
+    const world = await hub(bench, { more: runs * 3 * share * 200e6 });
     await world.addPeer();
     const proxy = new CountingProxy(world.peerPort);
     bench.defer(() => proxy.stop());

@@ -25,17 +25,29 @@ const SNAPSHOTS = 17;
 /** Bytes that the repositories really take, at the hub and in two copies at the peer, and to spare. */
 const REAL_BYTES = 500e6;
 
-const SOURCE_FILES = 600;
-const SOURCE_FILE_BYTES = 20_000;
+/** What each host backs up, unless a benchmark says another number: so many files, ten a folder. */
+const FILES = 600;
+const FILE_BYTES = 2000;
 
 /** Where at the peer a host's repository is that `restic copy` fills. */
 export const COPY = "copy";
+
+/** What the hub's repositories hold, and what else is to be written beside them. */
+export interface Contents {
+  /** Files a host. */
+  readonly files?: number;
+  /** Bytes that the benchmark adds. */
+  readonly more?: number;
+}
 
 /**
  * Makes the hub's repositories: each a real one, made by `restic init` with a key as everybody's,
  * with a backup and as many snapshots as a prune leaves.
  */
-export async function hub(bench: Bench, more = 0): Promise<World> {
+export async function hub(
+  bench: Pick<Bench, "log" | "defer">,
+  { files = FILES, more = 0 }: Contents = {},
+): Promise<World> {
   const parent = roomFor(REAL_BYTES + more);
   bench.log(`seven repositories in ${parent}`);
   const world = new World(HOSTS, parent);
@@ -43,9 +55,10 @@ export async function hub(bench: Bench, more = 0): Promise<World> {
   const template = path.join(world.root, "template");
   await restic(world, template, "init", "--quiet");
   const source = path.join(world.root, "source");
-  mkdirSync(source);
-  for (let file = 0; file < SOURCE_FILES; file += 1) {
-    writeFileSync(path.join(source, `file-${file}`), randomBytes(SOURCE_FILE_BYTES));
+  for (let file = 0; file < files; file += 1) {
+    const folder = path.join(source, `folder-${Math.floor(file / 10)}`);
+    if (file % 10 === 0) mkdirSync(folder, { recursive: true });
+    writeFileSync(path.join(folder, `file-${file}`), randomBytes(FILE_BYTES));
   }
   await restic(world, template, "backup", "--quiet", source);
   const [model] = JSON.parse(await restic(world, template, "snapshots", "--json")) as [
