@@ -6,7 +6,9 @@ import { counted, printable } from "../../hub/format.ts";
 import { compare, type FileReport } from "../bundle/compare.ts";
 import { deployedBundle, type DeployedBundle } from "../bundle/deployed.ts";
 import { owedUpdates } from "../bundle/owed.ts";
+import { requireEmpty, writeOpened } from "../bundle/opened.ts";
 import { bringUpToDate, requireOwn } from "../bundle/write.ts";
+import { agree } from "../confirm.ts";
 import type { StackOptions } from "../options.ts";
 import { OperatorStack } from "../stack.ts";
 
@@ -15,6 +17,8 @@ interface Options extends StackOptions {
   readonly check?: boolean;
   readonly identity?: readonly string[];
   readonly json?: boolean;
+  readonly opened?: string;
+  readonly yes?: boolean;
 }
 
 /** What `offsite bundle --check --json` prints. */
@@ -46,6 +50,11 @@ export function bundleCommand(): Command {
       collect,
     )
     .option("--json", "with --check: print the report as JSON")
+    .option(
+      "--opened <dir>",
+      "write all of it in clear text, with every secret, to a new directory that you alone can read: for when no machine is left whose key would open it",
+    )
+    .option("-y, --yes", "with --opened: do not ask")
     .addHelpText(
       "after",
       "\nExit codes: 0 up to date, 1 not, or a file could not be written or checked, 2 wrong use, 130 interrupted.",
@@ -57,10 +66,17 @@ async function run(options: Options): Promise<void> {
   if (options.json === true && options.check !== true) {
     throw new UsageError("--json is for --check");
   }
+  if (options.opened !== undefined && (options.check === true || options.out !== undefined)) {
+    throw new UsageError("--opened goes with neither --check nor --out");
+  }
   const stack = await OperatorStack.open(options);
   const bundle = deployedBundle(await stack.resources());
   if (bundle === undefined) {
     throw new UsageError(`the stack ${stack.name} has no bundle yet. Make it with: pulumi up`);
+  }
+  if (options.opened !== undefined) {
+    await open(bundle, resolve(options.opened), options.yes === true);
+    return;
   }
   const directory =
     options.out === undefined ? resolve(stack.project, bundle.directory) : resolve(options.out);
@@ -80,6 +96,22 @@ async function run(options: Options): Promise<void> {
   for (const { path, reason } of left) console.error(`left: ${printable(path)} ${reason}`);
   console.log(`${directory}: ${counted(bundle.files.length, "file")}, ${written.length} written`);
   if (left.length > 0) process.exitCode = 1;
+}
+
+/** All of it in clear text. */
+async function open(bundle: DeployedBundle, directory: string, isAgreed: boolean): Promise<void> {
+  await requireEmpty(directory);
+  console.error(
+    `This writes the passwords and keys of every machine in clear text to ${directory}, which you alone can read. ` +
+      "Whoever gets that directory can do what every machine can; the backups' content needs restic's passwords still. " +
+      "Delete it when you are done.",
+  );
+  if (!(await agree("Write them?", isAgreed))) {
+    process.exitCode = 1;
+    return;
+  }
+  for (const path of await writeOpened(bundle, directory)) console.log(`wrote ${printable(path)}`);
+  console.log(`${directory} has all of the bundle in clear text. Delete it when you are done`);
 }
 
 async function check(
