@@ -8,8 +8,10 @@ import { format } from "prettier";
 import { z } from "zod";
 import { stackConfigJsonSchema } from "../config/json-schema.ts";
 import { manifestSchema } from "../config/manifest.ts";
+import { dashboard } from "../hub/monitoring/dashboard.ts";
 import { settingsSchema } from "../hub/settings.ts";
 import { generateSdk } from "../sdks/b2/generate.ts";
+import { drawPictures } from "./pictures.ts";
 
 const ROOT = path.dirname(import.meta.dirname);
 
@@ -54,6 +56,17 @@ export const GENERATORS: readonly Generator[] = [
         title: "settings.json",
         ...z.toJSONSchema(settingsSchema, { io: "input" }),
       }),
+  },
+  {
+    what: "the documentation's pictures",
+    make: async () => {
+      const drawn = await drawPictures(path.join(ROOT, "docs", "pictures"));
+      return new Map([...drawn].map(([name, svg]) => [`docs/pictures/${name}`, svg]));
+    },
+  },
+  {
+    what: "the Grafana dashboard",
+    make: () => json("hub/monitoring/dashboard.json", dashboard()),
   },
   {
     what: "the SDK of @pulumi/b2",
