@@ -41,10 +41,16 @@ export function holdersOf(
   const secrets = [...passwords, ...keys];
   const holders = resources.filter(({ type, inputs }) => {
     if (isKey(type)) return false;
-    const text = JSON.stringify(inputs);
+    const text = withDecoded(JSON.stringify(inputs));
     return secrets.some((secret) => text.includes(secret));
   });
   return new Set(holders.map(({ urn }) => urn));
+}
+
+/** A text, and what parts of it are in base64. */
+function withDecoded(text: string): string {
+  const parts = text.match(/[\w+/]{64,}={0,2}/g) ?? [];
+  return [text, ...parts.map((part) => Buffer.from(part, "base64").toString("latin1"))].join("\n");
 }
 
 /** Whether it is a key at a cloud. */
