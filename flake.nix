@@ -5,10 +5,12 @@
     nixosModules = {
       backup-hub = ./hub/nix/backup-hub.nix;
       backup-client = ./hub/nix/backup-client.nix;
-      # Both; each does nothing until it is enabled.
+      monitoring = ./hub/nix/monitoring.nix;
+      # All; each does nothing until it is enabled.
       default.imports = [
         ./hub/nix/backup-hub.nix
         ./hub/nix/backup-client.nix
+        ./hub/nix/monitoring.nix
       ];
     };
   };

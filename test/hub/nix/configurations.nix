@@ -13,6 +13,7 @@ let
   stub = import ./stub/secrets.nix;
   hub = ../../../hub/nix/backup-hub.nix;
   client = ../../../hub/nix/backup-client.nix;
+  monitoring = ../../../hub/nix/monitoring.nix;
   evaluate = import ./stub/evaluate.nix {
     inherit programs store;
     secretsDirectory = "/run/secrets";
@@ -246,11 +247,26 @@ in
       };
     }
   ];
+  # The machine of Prometheus, which is no hub.
+  prometheus = evaluate [
+    monitoring
+    { services.offsite.monitoring.enable = true; }
+  ];
+  prometheusWithLinks = evaluate [
+    monitoring
+    {
+      services.offsite.monitoring = {
+        enable = true;
+        runbooks = "https://git.example.org/fort-offsite/";
+      };
+    }
+  ];
   # Imported, and not enabled.
   off = evaluate [
     stub.agenix
     hub
     client
+    monitoring
     { }
   ];
 }

@@ -46,6 +46,7 @@ const systemSchema = z.object({
       locations: z.record(z.string(), z.object({ proxyPass: z.string(), extraConfig: z.string() })),
     }),
   ),
+  ruleFiles: strings,
   nodeExporter: z.object({ enabledCollectors: strings, extraFlags: strings }),
   handlers: z.record(z.string(), z.string()),
   commands: strings,

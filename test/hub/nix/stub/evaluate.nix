@@ -72,6 +72,7 @@ in
   tunnels = builtins.mapAttrs (_: tunnel: tunnel.configFile) config.networking.wg-quick.interfaces;
   nftables = builtins.mapAttrs (_: table: table.content) config.networking.nftables.tables;
   nginx = config.services.nginx.virtualHosts;
+  ruleFiles = map toString config.services.prometheus.ruleFiles;
   nodeExporter = config.services.prometheus.exporters.node;
   handlers = lib.optionalAttrs (config.services.offsite.hub.enable or false) (
     builtins.mapAttrs (_: toString) config.services.offsite.hub.handlers

@@ -128,6 +128,7 @@ in
     services.postgresql.enable = option types.bool false;
     services.postgresql.package = option types.package pkgs.postgresql;
     services.postgresql.settings.port = option types.port 5432;
+    services.prometheus.ruleFiles = option (types.listOf types.path) [ ];
     services.prometheus.exporters.node = {
       enable = option types.bool false;
       enabledCollectors = strings;
