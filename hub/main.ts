@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** `offsite-hub`, the agent that a hub runs. Built to one file, `dist/offsite-hub.mjs`. */
+import "./parse-once.ts";
 import { Command, CommanderError } from "commander";
 import { messageOf, UsageError } from "./errors.ts";
 import { withCommonOptions } from "./options.ts";
