@@ -53,7 +53,10 @@ in
               type = types.attrsOf (
                 types.enum [
                   "b2"
+                  "r2"
+                  "s3"
                   "rest-server"
+                  "sftp"
                 ]
               );
               description = "The type of each offsite target, by its name.";

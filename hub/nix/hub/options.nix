@@ -197,7 +197,7 @@ in
         example = {
           cloud = "01:30";
         };
-        description = "When to copy to a target, by its name; by default 02:00 to the cloud and 03:00 to a peer.";
+        description = "When to copy to a target, by its name; by default 02:00 to a cloud and 03:00 to a peer.";
       };
       limitUpload = mkOption {
         type = types.attrsOf types.ints.positive;

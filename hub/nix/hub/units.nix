@@ -96,7 +96,10 @@ let
 
   usualTime = {
     b2 = "02:00";
+    r2 = "02:00";
+    s3 = "02:00";
     rest-server = "03:00";
+    sftp = "03:00";
   };
   mirrorTime = target: cfg.mirror.schedule.${target} or usualTime.${manifest.targets.${target}.type};
 

@@ -14,7 +14,9 @@ let evaluation: Evaluation;
 
 beforeAll(async () => {
   writeBundle(join(root, "bundle"));
-  writeBundle(join(root, "sops"), {}, ".sops");
+  const types = { cloud: "b2", peer: "rest-server", vault: "r2", other: "s3", attic: "sftp" };
+  const targets = Object.fromEntries(Object.entries(types).map(([name, type]) => [name, { type }]));
+  writeBundle(join(root, "sops"), { targets }, ".sops");
   evaluation = await evaluate(join(import.meta.dirname, "configurations.nix"), {
     programs: "/usr",
     store: join(root, "store"),
@@ -67,7 +69,12 @@ describe("the hub's units", () => {
       "offsite-metrics": "hourly",
       "restic-backups-offsite": "daily",
     });
-    expect(calendar("sops")).toMatchObject({ "offsite-mirror-peer": "05:30" });
+    expect(calendar("sops")).toMatchObject({
+      "offsite-mirror-peer": "05:30",
+      "offsite-mirror-vault": "02:00",
+      "offsite-mirror-other": "02:00",
+      "offsite-mirror-attic": "03:00",
+    });
     expect(Object.keys(calendar("sealed"))).toContain("offsite-mirror-cloud2");
     for (const { timerConfig, wantedBy } of Object.values(system("hub").timers)) {
       expect(timerConfig.Persistent).toBe(true);
