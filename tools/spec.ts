@@ -40,7 +40,6 @@ export type ProgramName =
   | "nix-instantiate"
   | "promtool"
   | "amtool"
-  | "alertmanager"
   | "prometheus"
   | "chromium"
   | "time";

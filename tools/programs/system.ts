@@ -97,11 +97,6 @@ export const SYSTEM = {
     purpose: "checks the example for Alertmanager in the tests",
     packages: { names: ["prometheus-alertmanager"], unpack: ["usr/bin/amtool"] },
   },
-  alertmanager: {
-    version: "any",
-    purpose: "is told alerts in the tests, and says which it would silence",
-    packages: { names: ["prometheus-alertmanager"], unpack: ["usr/bin/prometheus-alertmanager"] },
-  },
   prometheus: {
     version: "any",
     serves: ">=2.40.0",
