@@ -3,8 +3,9 @@
 import { createRequire, Module } from "node:module";
 import { load } from "./tools/bundled.mjs";
 
+const isWatched = Boolean(process.env.PULUMI_DEBUG_PROMISE_LEAKS);
 deferResolver();
-leavePlacesUntranslated();
+if (!isWatched) leavePlaces();
 
 /** The stack's outputs. */
 export default { ...(await load("program", "index.ts")) };
@@ -33,11 +34,27 @@ function deferResolver() {
   }
 }
 
-// The SDK notes for each promise and each resource where it was made, in errors that nobody throws and
-// that have no message. Translating a thousand hosts' of them to lines of the sources takes seconds.
-function leavePlacesUntranslated() {
-  const translate = Error.prepareStackTrace;
-  if (translate === undefined || process.env.PULUMI_DEBUG_PROMISE_LEAKS) return;
-  Error.prepareStackTrace = (error, frames) =>
-    error.message === "" ? "Error" : translate(error, frames);
+// The SDK notes for each promise and each resource where in the program it was made, for who looks for
+// a promise that never ends. A thousand hosts' of them take seconds, and each change of a line makes
+// another state. Errors that are thrown keep their places.
+function leavePlaces() {
+  const require = createRequire(import.meta.url);
+  try {
+    const debuggable = require("@pulumi/pulumi/runtime/debuggable");
+    const { Resource } = require("@pulumi/pulumi/resource");
+    const { debuggablePromise } = debuggable;
+    if (!debuggablePromise || !Resource.stackTrace) return;
+    debuggable.debuggablePromise = (...args) => {
+      const limit = Error.stackTraceLimit;
+      Error.stackTraceLimit = 0;
+      try {
+        return debuggablePromise(...args);
+      } finally {
+        Error.stackTraceLimit = limit;
+      }
+    };
+    Resource.stackTrace = () => [];
+  } catch {
+    // An SDK that keeps them elsewhere notes them.
+  }
 }
