@@ -1,11 +1,17 @@
 import { createHash } from "node:crypto";
 import { forEachConcurrent } from "../concurrency.ts";
 import { messageOf } from "../errors.ts";
-import { HASHED_KINDS, type RepositoryFile } from "../repository/layout.ts";
+import {
+  HASHED_KINDS,
+  isFileName,
+  type HashedKind,
+  type RepositoryFile,
+} from "../repository/layout.ts";
+import { NameTable } from "../repository/name-table.ts";
 import type { CanaryReport, Probe, ReadBack } from "./probe.ts";
 import { RestCanary } from "./rest-canary.ts";
 import { discard, RestConnection, RestRepository, TransientError } from "./rest-client.ts";
-import { LISTING_TYPE, readListing } from "./rest-listing.ts";
+import { LISTING_TYPE, readListingInto, type Names } from "./rest-listing.ts";
 import type { RestServerOptions } from "./rest-server.ts";
 import { tryCertificate } from "./rest-trust.ts";
 import { Oddities, StopError } from "./target.ts";
@@ -39,23 +45,7 @@ export class RestProbe implements Probe {
     const repository = this.#repository(host);
     const found = new Oddities();
     for (const kind of [...HASHED_KINDS, "locks"] as const) {
-      const locks = await repository.retry(async () => {
-        const headers = { accept: LISTING_TYPE };
-        const response = await repository.once({ method: "GET", path: `${kind}/`, headers });
-        if (response.statusCode !== 200) {
-          await discard(response);
-          return 0;
-        }
-        const names: string[] = [];
-        try {
-          const table = await readListing(response.body, (name) => names.push(name));
-          for (const name of names) found.add(`${kind}/${name}`);
-          return kind === "locks" ? table.count : 0;
-        } catch (error) {
-          throw new TransientError(`listing of ${kind}: ${messageOf(error)}`, { cause: error });
-        }
-      });
-      found.locks += locks;
+      found.addAll(await repository.retry(() => odditiesOf(repository, kind)));
     }
     return found;
   }
@@ -83,6 +73,34 @@ export class RestProbe implements Probe {
     );
   }
 }
+
+async function odditiesOf(
+  repository: RestRepository,
+  kind: HashedKind | "locks",
+): Promise<Oddities> {
+  const found = new Oddities();
+  const headers = { accept: LISTING_TYPE };
+  const response = await repository.once({ method: "GET", path: `${kind}/`, headers });
+  if (response.statusCode !== 200) {
+    await discard(response);
+    return found;
+  }
+  try {
+    const names = kind === "locks" ? new NameTable() : NOBODY;
+    await readListingInto(names, response.body, (name) => found.add(`${kind}/${name}`));
+    if (names instanceof NameTable) found.locks = names.count;
+    return found;
+  } catch (error) {
+    throw new TransientError(`listing of ${kind}: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+/** For a listing of which only what is odd is wanted. */
+const NOBODY: Names = {
+  set: () => undefined,
+  setFrom: (text, at) =>
+    isFileName(Buffer.from(text.buffer, text.byteOffset + at, 64).toString("latin1")),
+};
 
 async function readOnce(repository: RestRepository, file: RepositoryFile): Promise<ReadBack> {
   const path = file.kind === "config" ? "config" : `${file.kind}/${file.name}`;

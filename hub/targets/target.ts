@@ -44,6 +44,8 @@ export interface Inventory {
   readonly oddities?: Oddities;
 }
 
+const PATHS_KEPT = 5;
+
 /** What somebody or something left in a repository: nothing that the mirror sent. */
 export class Oddities {
   /** Locks of restic. */
@@ -61,7 +63,14 @@ export class Oddities {
       return;
     }
     this.unknown += 1;
-    if (this.paths.length < 5) this.paths.push(path);
+    if (this.paths.length < PATHS_KEPT) this.paths.push(path);
+  }
+
+  /** Adds what was found elsewhere in the repository. */
+  addAll({ locks, unknown, paths }: Oddities): void {
+    this.locks += locks;
+    this.unknown += unknown;
+    this.paths.push(...paths.slice(0, PATHS_KEPT - this.paths.length));
   }
 }
 
