@@ -24,6 +24,8 @@ import { startPeer, type Peer } from "./peer.ts";
 import { Programs } from "./programs.ts";
 import { tryWhatMustBeRefused, type Refusal } from "./refusals.ts";
 import type { HostReport } from "./report.ts";
+import { makeCheckout, withOperator, type Checkout } from "./shells/checkout.ts";
+import { Shells } from "./shells/shells.ts";
 import { stackConfig } from "./stack-config.ts";
 import { Stack } from "./stack.ts";
 import { freePort, removeContainers, type World } from "./world.ts";
@@ -41,6 +43,9 @@ export class Scenario {
   leaks: string[] = [];
   readonly #world: World;
   readonly #signal: AbortSignal;
+  readonly #keep: boolean;
+  #checkout: Checkout | undefined;
+  #shells: Shells | undefined;
   #programs: Programs | undefined;
   #emulator!: B2Emulator;
   #engine!: Engine;
@@ -55,10 +60,14 @@ export class Scenario {
   /** What environments held before a rotation. */
   readonly #retired: string[] = [];
 
-  /** @param signal - ends what runs, for a run that is interrupted. */
-  constructor(world: World, signal: AbortSignal) {
+  /**
+   * @param signal - ends what runs, for a run that is interrupted.
+   * @param keep - whether somebody will want shells: the operator has a checkout of his own then.
+   */
+  constructor(world: World, signal: AbortSignal, keep = false) {
     this.#world = world;
     this.#signal = signal;
+    this.#keep = keep;
   }
 
   /** The stack's name. */
@@ -97,6 +106,8 @@ export class Scenario {
       exports.map(([key, value]) => `export ${key}='${value}'\n`).join(""),
     );
     return {
+      "a shell": `sh ${this.#shells?.enter ?? ""} ${this.#shells?.machines.join("|") ?? ""}`,
+      "a loss": `sh ${this.#shells?.loser ?? ""} <host>|hub|house, and then a page of docs/runbooks`,
       "B2 emulator": this.#emulator.url,
       peer: `ssh -p ${this.#peer.port} -i ${this.#peer.privateKeyFile} -o UserKnownHostsFile=${this.#world.directory}/known_hosts ${this.#peer.user}@127.0.0.1`,
       "peer's server": Object.values(this.#hub.manifest.targets)
@@ -142,18 +153,24 @@ export class Scenario {
     this.#watch = new ProcessWatch();
     this.#hubPort = await freePort();
     const image = await importImage(this.#world, this.#engine, this.#ready.forEngine);
+    const config = await stackConfig({
+      world: this.#world,
+      hosts: this.#hosts,
+      peer: this.#peer,
+      emulator: this.#emulator,
+      hubPort: this.#hubPort,
+      image,
+      bundle: this.bundle,
+    });
+    if (this.#keep) {
+      this.#checkout = await makeCheckout(this.#world);
+      Object.assign(config, await withOperator(this.#world, config));
+    }
     this.#stack = new Stack(this.#world, {
       name: this.#name,
       signal: this.#signal,
-      config: await stackConfig({
-        world: this.#world,
-        hosts: this.#hosts,
-        peer: this.#peer,
-        emulator: this.#emulator,
-        hubPort: this.#hubPort,
-        image,
-        bundle: this.bundle,
-      }),
+      config,
+      ...(this.#checkout !== undefined && { project: this.#checkout.folder }),
       secrets: {
         "fort-offsite:credentialSeed": randomBytes(32).toString("hex"),
         "fort-offsite:sshPrivateKey": this.#peer.privateKey,
@@ -180,21 +197,7 @@ export class Scenario {
 
   /** Opens the bundle on the hub and the hosts, each with its own key, and starts the hub. */
   async deploy(): Promise<string> {
-    const hubHost = this.#hosts.find(({ name }) => name === "ursula");
-    if (hubHost === undefined) throw new Error("There is no ursula");
-    mkdirSync(join(this.#world.directory, "hub", "repositories"), { recursive: true });
-    this.#hub = await Hub.open({
-      world: this.#world,
-      host: hubHost,
-      hosts: this.#hosts,
-      bundle: this.bundle,
-      port: this.#hubPort,
-      programs: {
-        restServer: this.#ready.path("rest-server"),
-        restic: this.#ready.path("restic"),
-        rclone: this.#ready.path("rclone"),
-      },
-    });
+    this.#hub = await this.#openHub();
     for (const host of this.#hosts) await this.#open(host);
     await this.#hub.serve();
     return `${this.#hosts.length} hosts and the hub opened their files`;
@@ -287,6 +290,21 @@ export class Scenario {
     return "reachable, private, append-only, every key exact";
   }
 
+  /** A shell on every machine, as the runbooks want them. */
+  async openShells(): Promise<string> {
+    if (this.#checkout === undefined) throw new Error("There is no checkout");
+    const targets = Object.keys(this.#hub.manifest.targets);
+    await this.#hub.stop();
+    this.#shells = await Shells.open({
+      ...{ world: this.#world, stack: this.#stack, hosts: this.#hosts, engine: this.#engine },
+      ...{ bundle: this.bundle, checkout: this.#checkout },
+      peers: { peer: join(this.#world.directory, "peer") },
+      openHub: () => this.#openHub(),
+    });
+    for (const { name } of this.#hosts) await this.#shells.deploy(name);
+    return `${this.#hosts.length} hosts, the operator, and ${targets.join(" and ")}`;
+  }
+
   /** What must be refused is refused. */
   async tryRefusals(): Promise<string> {
     const [name, victim] = ["drhorrible", "q"];
@@ -377,6 +395,25 @@ export class Scenario {
     if (left === undefined)
       throw new Error(`The destroy did not say where the backups are:\n${output}`);
     return left;
+  }
+
+  /** The hub with its files of the bundle as they are now. */
+  async #openHub(): Promise<Hub> {
+    const hubHost = this.#hosts.find(({ name }) => name === "ursula");
+    if (hubHost === undefined) throw new Error("There is no ursula");
+    mkdirSync(join(this.#world.directory, "hub", "repositories"), { recursive: true });
+    return await Hub.open({
+      world: this.#world,
+      host: hubHost,
+      hosts: this.#hosts,
+      bundle: this.bundle,
+      port: this.#hubPort,
+      programs: {
+        restServer: this.#ready.path("rest-server"),
+        restic: this.#ready.path("restic"),
+        rclone: this.#ready.path("rclone"),
+      },
+    });
   }
 
   /** A host's deployment: it opens its file of the bundle. */

@@ -29,7 +29,7 @@ if (stale > 0)
   console.log(`Cleared what ${stale} killed run${stale === 1 ? "" : "s"} left behind.`);
 
 const world = new World();
-const scenario = new Scenario(world, stop.signal);
+const scenario = new Scenario(world, stop.signal, keep);
 const steps: StepReport[] = [];
 let failure: Error | undefined;
 
@@ -83,6 +83,7 @@ const up = new Listr(
     step("Verify the targets from outside", () => scenario.verifyFromOutside()),
     step("Restore from each target, the hub gone", () => scenario.restore()),
     step("Look for secrets in the open", () => scenario.lookForLeaks()),
+    ...(keep ? [step("Open a shell on every machine", () => scenario.openShells())] : []),
   ],
   { concurrent: false, exitOnError: true, registerSignalListeners: false },
 );

@@ -2,6 +2,7 @@
 import { cpSync } from "node:fs";
 import { join, relative } from "node:path";
 import { execa } from "execa";
+import { newSshKey, publicKey } from "../peer.ts";
 import { PROJECT, type World } from "../world.ts";
 
 /** What is no part of the project. */
@@ -32,4 +33,14 @@ export async function makeCheckout(world: World): Promise<Checkout> {
   await execa("git", ["clone", "--quiet", repository, folder]);
   await execa("ln", ["-s", join(PROJECT, "node_modules"), join(folder, "node_modules")]);
   return { repository, folder };
+}
+
+/** The settings below `config:`, with the operator's own key among those that open the bundle. */
+export async function withOperator(
+  world: World,
+  config: Readonly<Record<string, unknown>>,
+): Promise<Record<string, unknown>> {
+  const key = await newSshKey(join(world.folder("operator", ".ssh"), "id_ed25519"), "operator");
+  const seal = config["fort-offsite:seal"] as Readonly<Record<string, unknown>>;
+  return { ...config, "fort-offsite:seal": { ...seal, operators: [publicKey(key)] } };
 }

@@ -174,7 +174,7 @@ export class Shells {
       ? ["npm"]
       : name === "peer"
         ? []
-        : ["nixos-rebuild", "systemctl", "restic-offsite"];
+        : ["nixos-rebuild", "systemctl", "restic-offsite", "runuser"];
     for (const program of standIns) {
       const link = this.#bin(name, program);
       if (!existsSync(link)) symlinkSync(join(HERE, "stand-ins", program), link);

@@ -26,8 +26,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface, type Interface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
-import { newSshKey, publicKey } from "../../../sandbox/peer.ts";
-import { makeCheckout, type Checkout } from "../../../sandbox/shells/checkout.ts";
+import { makeCheckout, withOperator, type Checkout } from "../../../sandbox/shells/checkout.ts";
 import { Shells } from "../../../sandbox/shells/shells.ts";
 import { PROJECT } from "../../../sandbox/world.ts";
 import { startCluster, type Cluster, type Machines, type MoreTargets } from "../cluster.ts";
@@ -48,7 +47,7 @@ export interface FollowOptions {
   readonly only?: readonly string[];
   /** Settings that are not the sandbox's usual ones. Each must be one of the page's. */
   readonly settings?: Readonly<Record<string, string>>;
-  /** What the operator has in the environment beforehand, as the first day left it. */
+  /** What is in every machine's environment beforehand; `$NAME` stands for what was there. */
   readonly env?: Readonly<Record<string, string>>;
   /** Machines by further names that the page has for them. */
   readonly machines?: Readonly<Record<string, string>>;
@@ -110,8 +109,7 @@ export class Runbooks {
     });
     if (checkout === undefined) throw new Error("There is no checkout");
     const { world, stack, hosts, engine, bundle, settings } = cluster;
-    const key = await newSshKey(join(world.folder("operator", ".ssh"), "id_ed25519"), "operator");
-    Object.assign(settings["fort-offsite:seal"] ?? {}, { operators: [publicKey(key)] });
+    Object.assign(settings, await withOperator(world, settings));
     stack.configure(settings);
     await cluster.up();
     const peers = Object.entries(settings["fort-offsite:targets"] ?? {}).flatMap(
@@ -152,11 +150,10 @@ export class Runbooks {
           terminal = new Terminal(this.shells.enter, machine);
           terminals.set(machine, terminal);
           const exports = Object.entries(options.env ?? {}).map(
-            ([key, value]) => `export ${key}=${Shells.quote(value)}`,
+            ([key, value]) => `export ${key}="${value}"`,
           );
-          const isOperator = ["operator", "laptop"].includes(machine);
           const lines = [
-            ...(isOperator ? exports : []),
+            ...exports,
             ...this.#settingsOn(machine, settings, options.settings ?? {}),
           ];
           await this.#run(name, terminal, { ...block, commands: lines.join("\n"), expected: [] });
