@@ -42,7 +42,7 @@ async function run(name: string, names: string[], options: Options): Promise<voi
   inputs.requireRepositories();
   const credentials = inputs.credentials();
   const renew = inputs.renewCredentials;
-  const reach = { manifest, credentials, renew, repositories, rclone, rcloneConfig };
+  const reach = { manifest, credentials, renew, repositories, rclone, rcloneConfig, state };
   const target = inputs.target(name);
   const source = sourceFromManifest(name, reach);
   let report: FetchReport;

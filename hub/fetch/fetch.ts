@@ -3,7 +3,7 @@ import { mkdirSync, rmSync, statfsSync } from "node:fs";
 import { join } from "node:path";
 import { messageOf, UsageError } from "../errors.ts";
 import { size } from "../format.ts";
-import { lockRepository, lockTarget, type Patience } from "../locks.ts";
+import { endChildren, lockRepository, lockTarget, type Patience } from "../locks.ts";
 import { isEmpty } from "../mirror/identity.ts";
 import { listRepository, fileCount } from "../repository/listing.ts";
 import type { RepositoryFile } from "../repository/layout.ts";
@@ -49,6 +49,8 @@ export async function fetchRepositories(options: FetchOptions): Promise<FetchRep
   };
   const release = await lockTarget(state, name, patience);
   try {
+    // A run that was killed may have left its rclone at work.
+    endChildren(state, name);
     const inventories = await target.inventory(hosts);
     const plans: Plan[] = [];
     for (const host of hosts) {
@@ -119,6 +121,12 @@ async function fill(options: FetchOptions, each: Plan, whole: FetchReport): Prom
     rmSync(beside, { recursive: true, force: true });
     // Again, now that nobody changes it.
     const listing = await listRepository(join(repositories, host));
+    const refused = refusalToFetch(join(repositories, host), listing, inventory);
+    if (refused !== undefined) {
+      report.outcome = "refused";
+      report.errors.push(refused);
+      return;
+    }
     const files = [...missing(host, listing, inventory)];
     report.present = fileCount(listing);
     report.snapshots = listing.files.snapshots.count;

@@ -5,6 +5,7 @@ import { pipeline } from "node:stream/promises";
 import { isThroughRclone, type PasswordTrio } from "../../config/manifest.ts";
 import { forEachConcurrent } from "../concurrency.ts";
 import { messageOf, UsageError } from "../errors.ts";
+import { childrenOf } from "../locks.ts";
 import { pathOf, type RepositoryFile } from "../repository/layout.ts";
 import { renewed, type TargetOptions } from "../targets/from-manifest.ts";
 import { RCLONE_SERVICES } from "../targets/rclone-services.ts";
@@ -64,6 +65,7 @@ export function sourceFromManifest(
     if (target.type === "sftp") pinHostKeys(manifest);
     return new RcloneSource({
       ...{ program, config: rcloneConfig, path: target.path },
+      children: options.state === undefined ? undefined : childrenOf(options.state, name),
       remotes: [restore, current, next, previous].filter((remote) => remote !== undefined),
       refused: RCLONE_SERVICES[target.type].refused,
     });
