@@ -10,7 +10,7 @@ import path from "node:path";
 import { Graphviz } from "@hpcc-js/wasm-graphviz";
 
 /** The colours and what they mean, by day and by night. */
-const COLOURS: Readonly<Record<string, readonly [day: string, night: string]>> = {
+export const COLOURS: Readonly<Record<string, readonly [day: string, night: string]>> = {
   paper: ["#ffffff", "#0d1117"],
   ink: ["#1f2328", "#e6edf3"],
   // What is said beside: captions, arrows that explain.
