@@ -16,7 +16,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { FAMILIES } from "../../../hub/metrics/families.ts";
 import { metricsOf } from "../../../hub/metrics/metrics.ts";
+import { recall, remember } from "../../../hub/mirror/shrinkage.ts";
 import { replaceFile } from "../../../hub/replace-file.ts";
 import { AT_HUB } from "../../../hub/results.ts";
 import { World } from "../world.ts";
@@ -101,6 +103,69 @@ describe("metrics", () => {
     expect(found.get("offsite_metrics_timestamp_seconds")).toBe(Date.parse(report.time) / 1000);
     expect(found.get("offsite_problems")).toBe(report.problems.length);
     expect(report.problems.length).toBeGreaterThan(0);
+  });
+
+  it("tell of disks, limits, what a target holds and how long its certificate is good for", async () => {
+    const at = Date.now() - HOUR;
+    const certificate = { start: "2026-01-01T00:00:00.000Z", end: "2026-04-01T00:00:00.000Z" };
+    record(world, "mirror", "peer", "q", { at, facts: { heldBytes: 7e9 } });
+    record(world, "verify", "peer", "*", { at, facts: { certificate } });
+    // A later one that came nowhere saw no certificate, and does not forget it.
+    record(world, "verify", "peer", "*", { at: at + 1000, errors: ["it gave no answer"] });
+    const report = await look(world);
+    const found = series(await (await metricsOf(report)).metrics());
+    const size = found.get('offsite_hub_disk_size_bytes{folder="repositories"}') ?? 0;
+    const available = found.get('offsite_hub_disk_available_bytes{folder="repositories"}') ?? 0;
+    expect(size).toBeGreaterThan(available);
+    expect(available).toBeGreaterThan(0);
+    // On the same disk, so told once.
+    expect(report.disks.map(({ folder }) => folder)).toEqual(["repositories"]);
+    expect(found.get('offsite_target_limit_bytes{target="peer"}')).toBe(100 * 2 ** 30);
+    expect(found.has('offsite_target_limit_bytes{target="cloud"}')).toBe(false);
+    expect(found.get('offsite_target_held_bytes{target="peer",host="q"}')).toBe(7e9);
+    const peer = '{target="peer"}';
+    expect(found.get(`offsite_certificate_start_timestamp_seconds${peer}`)).toBe(1767225600);
+    expect(found.get(`offsite_certificate_expiry_timestamp_seconds${peer}`)).toBe(1775001600);
+    expect(found.get(`offsite_certificate_seen_timestamp_seconds${peer}`)).toBe(at / 1000);
+    expect(found.get(`offsite_target_verify_last_run_success${peer}`)).toBe(0);
+  });
+
+  it("tell snapshots that the hub lost from those that a prune takes", async () => {
+    const path = join(world.state, "snapshots", "peer", "q.json");
+    const before = recall(path);
+    const lost = async (seen: ReadonlyMap<string, number>) => {
+      remember(path, seen);
+      const report = await look(world);
+      const found = series(await (await metricsOf(report)).metrics());
+      return [
+        found.get('offsite_lost_snapshots{target="peer",host="q"}'),
+        report.problems.some((line) => line.includes("snapshots that the retention keeps")),
+      ];
+    };
+    const days = (count: number, each: number) =>
+      Array.from({ length: count }, (_, index): [string, number] => [
+        `${index}`.padStart(64, "0"),
+        Date.now() - HOUR - index * each,
+      ]);
+    // Of one day the retention keeps one; a prune takes the others.
+    expect(await lost(new Map([...before, ...days(20, 60_000)]))).toEqual([0, false]);
+    expect(await lost(new Map([...before, ...days(6, 24 * HOUR)]))).toEqual([5, true]);
+    remember(path, before);
+  });
+
+  it("are all in the documentation, with the words that Prometheus shows", () => {
+    const page = readFileSync(join(import.meta.dirname, "../../../docs/agent.md"), "utf8");
+    const rows = page
+      .split("\n")
+      .filter((line) => line.startsWith("| `offsite_"))
+      .map((line) => line.split("|").map((cell) => cell.trim()));
+    expect(rows.map(([, name, labels, help]) => [name, labels, help])).toEqual(
+      FAMILIES.map(({ name, labelNames, help }) => [
+        `\`${name}\``,
+        labelNames.map((label) => `\`${label}\``).join(", "),
+        help,
+      ]),
+    );
   });
 
   it("tell a run that failed from when it last succeeded", async () => {
