@@ -43,6 +43,29 @@ export const VERIFY: readonly Case[] = [
     fires: [],
   },
   {
+    alert: "OffsiteTargetVerifyFailed",
+    title: "says nothing of it for a week after one verify that got no answer",
+    series: {
+      [whole]: held(0, 10),
+      'offsite_target_reachable{target="peer"}': held(1, 10),
+      [`offsite_verify_last_run_success${at}`]: held(0, 10),
+      'offsite_verify_last_run_success{host="minos", target="peer"}': held(0, 10),
+    },
+    at: "1h",
+    fires: [],
+  },
+  {
+    alert: "OffsiteTargetVerifyFailed",
+    title: "fires where the hosts' copies are well and what must be refused was not",
+    series: {
+      [whole]: held(0, 10),
+      'offsite_target_reachable{target="peer"}': held(1, 10),
+      [`offsite_verify_last_run_success${at}`]: held(1, 10),
+    },
+    at: "1h",
+    fires: peer,
+  },
+  {
     alert: "OffsiteVerifyOverdue",
     title: "fires nine days after the last that succeeded, whatever ran since",
     series: {
