@@ -3,7 +3,15 @@
  * after `npm start -- --keep`, or as a test. Each has that machine's own environment and no other. The
  * few commands that only a real system has are played by stand-ins, which say so.
  */
-import { chmodSync, existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
 import { messageOf } from "../../hub/errors.ts";
@@ -14,6 +22,7 @@ import type { Stack } from "../stack.ts";
 import { PROJECT, type World } from "../world.ts";
 import type { Checkout } from "./checkout.ts";
 import { keepElsewhere, keptIn, loseHost, loseHub, loseOperator } from "./losses.ts";
+import { targetHints, targetSettings } from "./settings.ts";
 
 /** The host that is the hub. */
 const HUB = "ursula";
@@ -109,6 +118,9 @@ export class Shells {
       REPOSITORY: checkout.repository,
       KEPT: keptIn(world),
       PEER_DATA: peer,
+      ...publicKeyOf("HOST_PUBLIC_KEY", at("identity.pub")),
+      ...publicKeyOf("HUB_PUBLIC_KEY", join(world.directory, "hosts", HUB, "identity.pub")),
+      ...targetSettings(world, stack),
     };
   }
 
@@ -146,6 +158,8 @@ export class Shells {
     }
     for (const host of lost) await loseHost(world, host);
     if (what === "house") loseOperator(world, stack, bundle);
+    // Their new keys are in the greetings.
+    for (const machine of this.machines) this.#makeEntrance(machine);
   }
 
   #bin(machine: string, program: string): string {
@@ -167,7 +181,7 @@ export class Shells {
   }
 
   #makeEntrance(machine: string): void {
-    const { world, checkout } = this.#options;
+    const { world, stack, checkout } = this.#options;
     const name = machine === "hub" ? HUB : machine;
     const env = this.#environment(name);
     const standIns = ["operator", "laptop"].includes(name)
@@ -180,10 +194,12 @@ export class Shells {
       if (!existsSync(link)) symlinkSync(join(HERE, "stand-ins", program), link);
     }
     const variables = Object.entries(env).map(([key, value]) => `${key}=${Shells.quote(value)}`);
-    const settings = Object.entries(this.settings(this.#isHost(name) ? name : undefined));
+    const own = this.settings(this.#isHost(name) ? name : undefined);
+    const settings = Object.entries(machine === "hub" ? { ...own, HOST: "q" } : own);
     const greeting = [
       `This is a shell of ${machine}. In place of the first block of a runbook, here (HOST may be another):`,
       ...settings.map(([key, value]) => `  ${key}=${value}`),
+      ...(name === "operator" ? targetHints(stack) : []),
     ];
     const folder = name === "operator" ? checkout.folder : (env.HOME ?? "/");
     world.folder("entrances");
@@ -212,7 +228,10 @@ export class Shells {
     // A language host from before 3.200 does not know the program's nodeargs; from any folder.
     const tsx = join(PROJECT, "node_modules", "tsx", "dist", "loader.mjs");
     if (name === "operator") {
-      return { ...common, ...stack.env, HOME: world.folder(name), NODE_OPTIONS: `--import ${tsx}` };
+      // The operator's own rclone finds Backblaze where Pulumi does.
+      const cloud = { RCLONE_B2_ENDPOINT: stack.env.B2_ENDPOINT ?? "" };
+      const own = { HOME: world.folder(name), NODE_OPTIONS: `--import ${tsx}` };
+      return { ...common, ...stack.env, ...cloud, ...own };
     }
     if (name === "laptop") return this.#laptop(common, tsx);
     if (name === "peer") {
@@ -281,6 +300,13 @@ export class Shells {
     if (deed === "stop" || deed === "restart") await this.hub.stop();
     if (deed === "start" || deed === "restart") await this.hub.serve();
   }
+}
+
+/** A new machine's key, as it is put into the stack's settings; a host's first one may be age's. */
+function publicKeyOf(setting: string, file: string): Record<string, string> {
+  if (!existsSync(file)) return {};
+  const [type = "", key = ""] = readFileSync(file, "utf8").trim().split(" ");
+  return { [setting]: `'${type} ${key}'` };
 }
 
 function executable(file: string, script: string): void {
