@@ -53,7 +53,7 @@ export const mirrorChange: Benchmark = {
 async function change(world: World, share: number): Promise<void> {
   for (const host of HOSTS) {
     const megabytes = (GIGABYTES[host] ?? 0) * 1000 * share;
-    await backUp(world, host, megabytes);
+    await backUp(world, host, megabytes, "dense");
   }
 }
 

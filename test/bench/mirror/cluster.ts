@@ -27,7 +27,7 @@ const REAL_BYTES = 500e6;
 
 /** What each host backs up, unless a benchmark says another number: so many files, ten a folder. */
 const FILES = 600;
-const FILE_BYTES = 2000;
+const FILE_BYTES = 500;
 
 /** Where at the peer a host's repository is that `restic copy` fills. */
 export const COPY = "copy";
