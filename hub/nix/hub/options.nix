@@ -338,6 +338,35 @@ in
     status.schedule = schedule "hourly" "look whether anything is overdue or has failed";
     metrics.schedule = schedule "hourly" "write metrics anew; they are also written after each run";
 
+    page = {
+      file = mkOption {
+        type = types.nullOr types.str;
+        default = null;
+        example = "/var/lib/offsite-page/index.html";
+        description = ''
+          Where to write the status as a page for a web server of yours, after each run and by its
+          schedule; the directory is made, and is user `restic`'s. Null writes none.
+        '';
+      };
+      schedule = schedule "hourly" "write the page anew; it is also written after each run";
+      distrustHours = mkOption {
+        type = types.numbers.positive;
+        default = 3;
+        description = "The age from which the page says that it is not to be trusted.";
+      };
+    };
+
+    notify = mkOption {
+      type = types.attrsOf types.anything;
+      default = { };
+      example = lib.literalExpression "{ pingUrlFile = config.age.secrets.offsite-ping.path; }";
+      description = ''
+        Whom the agent tells how its runs end: `notify` of its settings.json, whose schema describes
+        `pingUrlFile`, `pingUrlFiles`, `webhookUrlFile`, `webhookTokenFile`, `repeatHours` and
+        `timeoutSeconds`. User `restic` must be able to read the files.
+      '';
+    };
+
     triggers = mkOption {
       type = types.attrsOf (types.nonEmptyListOf types.str);
       default = { };

@@ -10,9 +10,11 @@ pkgs.writeText "offsite-hub-settings.json" (
         graceDays
         overdueHours
         overdueDays
+        notify
         passwordFiles
         triggers
         ;
+      page = { inherit (cfg.page) distrustHours; };
       guests = { inherit (cfg.guests) quietDays fullPercent; };
       prune = { inherit (cfg.prune) keepHours maxBackupHours; };
       drill = {

@@ -24,6 +24,9 @@ let
   mirrors = map (target: "offsite-mirror-${target}") (lib.attrNames manifest.targets);
   services = map (name: "${name}.service");
   metrics = lib.optional (offsite.metricsDirectory != null) "offsite-metrics.service";
+  page = lib.optional (cfg.page.file != null) "offsite-page.service";
+  # What shows how a run ended.
+  shown = metrics ++ page;
 
   # A unit that runs the agent once. What it writes to besides its state is in `writes`.
   unit =
@@ -41,11 +44,11 @@ let
       inherit (agent) environment;
       wants = [ "network-online.target" ];
       after = [ "network-online.target" ] ++ after;
-      onFailure = lib.optionals measured metrics ++ offsite.onFailure;
+      onFailure = lib.optionals measured shown ++ offsite.onFailure;
       unitConfig = {
         RequiresMountsFor = [ manifest.hub.repositories ];
       }
-      // lib.optionalAttrs (measured && metrics != [ ]) { OnSuccess = metrics; };
+      // lib.optionalAttrs (measured && shown != [ ]) { OnSuccess = shown; };
       # A run goes on over a deployment: the next one uses what is new.
       restartIfChanged = false;
       serviceConfig =
@@ -162,6 +165,19 @@ in
           # The node exporter is another user.
           serviceConfig.UMask = "0022";
         };
+      }
+      // lib.optionalAttrs (page != [ ]) {
+        offsite-page = unit {
+          description = "Write the backups' status page";
+          args = [
+            "status"
+            "--no-fail"
+            "--html"
+            cfg.page.file
+          ];
+          measured = false;
+          writes = [ (dirOf cfg.page.file) ];
+        };
       };
 
     systemd.timers =
@@ -175,8 +191,13 @@ in
       // lib.optionalAttrs (cfg.drill.controlSchedule != null) {
         offsite-drill-control = timer cfg.drill.controlSchedule;
       }
-      // lib.optionalAttrs (metrics != [ ]) { offsite-metrics = timer cfg.metrics.schedule; };
+      // lib.optionalAttrs (metrics != [ ]) { offsite-metrics = timer cfg.metrics.schedule; }
+      // lib.optionalAttrs (page != [ ]) { offsite-page = timer cfg.page.schedule; };
 
-    systemd.tmpfiles.rules = [ "d ${cfg.drill.scratch} 0700 restic restic -" ];
+    systemd.tmpfiles.rules = [
+      "d ${cfg.drill.scratch} 0700 restic restic -"
+    ]
+    # The web server is another user.
+    ++ lib.optional (page != [ ]) "d ${dirOf cfg.page.file} 0755 restic restic -";
   };
 }

@@ -136,6 +136,9 @@ in
           htpasswdFile = "/run/keys/htpasswd";
           rcloneConfigFile = "/run/keys/rclone.conf";
           credentialsFile = "/run/keys/credentials.json";
+          page.file = "/var/lib/offsite-page/index.html";
+          page.distrustHours = 26;
+          notify.pingUrlFile = "/run/keys/ping";
         };
         client = {
           enable = true;

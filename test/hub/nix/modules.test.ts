@@ -124,6 +124,31 @@ describe("the hub's units", () => {
     expect(service("sops", "offsite-prune").unitConfig).not.toHaveProperty("OnSuccess");
   });
 
+  it("write the status page where one is wanted, hourly and after each run", () => {
+    const { serviceConfig } = service("sealed", "offsite-page");
+    expect(serviceConfig.ExecStart).toMatch(
+      /"status" "--no-fail" "--html" "\/var\/lib\/offsite-page\/index.html"$/,
+    );
+    expect(serviceConfig).toMatchObject({
+      User: "restic",
+      ReadWritePaths: ["/var/lib/offsite-page"],
+    });
+    expect(calendar("sealed")["offsite-page"]).toBe("hourly");
+    expect(system("sealed").tmpfiles).toContain("d /var/lib/offsite-page 0755 restic restic -");
+    const { onFailure, unitConfig } = service("sealed", "offsite-mirror-cloud2");
+    expect(onFailure).toContain("offsite-page.service");
+    expect(unitConfig.OnSuccess).toContain("offsite-page.service");
+    expect(service("sealed", "offsite-page").unitConfig).not.toHaveProperty("OnSuccess");
+    expect(system("hub").services["offsite-page"]).toBeUndefined();
+  });
+
+  it("tell whom the options name", () => {
+    const settings = settingsSchema.parse(settingsOf("sealed"));
+    expect(settings.notify).toMatchObject({ pingUrlFile: "/run/keys/ping", timeoutSeconds: 5 });
+    expect(settings.page).toEqual({ distrustHours: 26 });
+    expect(settingsSchema.parse(settingsOf("hub")).notify.pingUrlFile).toBeUndefined();
+  });
+
   it("give the agent the settings that it has by default", () => {
     const { drill, passwordFiles, ...defaults } = settingsSchema.parse({});
     const settings = settingsSchema.parse(settingsOf("hub"));
