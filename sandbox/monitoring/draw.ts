@@ -118,7 +118,7 @@ export async function draw(
 
 const STYLE = `*{box-sizing:border-box}body{margin:0;padding:14px;width:${24 * UNIT + 28}px;background:#111217;color:#ccccdc;font:13px/1.4 system-ui,sans-serif}
 header{display:flex;justify-content:space-between;align-items:baseline;padding:0 8px 6px}h1{font-size:20px;margin:0;color:#fff}header p{margin:0;color:#9fa7b3}
-main{position:relative}section{position:absolute;background:#181b1f;border:1px solid #2a2e35;border-radius:4px;padding:8px 10px;overflow:hidden}
+main{position:relative}section{position:absolute;background:#181b1f;border:1px solid #2a2e35;border-radius:4px;padding:8px;overflow:hidden}
 h2{font-size:13px;font-weight:600;margin:0 0 4px}svg{display:block}svg text{fill:#9fa7b3;font-size:11px}
 .stat{border:0;color:#fff;position:absolute;inset:0;display:flex;flex-direction:column;justify-content:center;align-items:center}.stat b{font-size:30px;font-weight:600}
 .legend{display:flex;flex-wrap:wrap;gap:2px 14px;font-size:12px;color:#b9c0cb}.legend i{display:inline-block;width:14px;height:3px;border-radius:2px;margin-right:5px;vertical-align:middle}`;
