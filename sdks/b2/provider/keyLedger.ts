@@ -76,7 +76,7 @@ export class KeyLedger {
   #others({ bucketIds }: KeySettings): Promise<Map<string, string>> {
     const own = newBuckets.get(this.#client);
     const isNew = bucketIds.length > 0 && bucketIds.every((id) => own?.has(id));
-    if (isNew) return Promise.resolve(new Map());
+    if (isNew) return Promise.resolve(new Map<string, string>());
     this.#before ??= listKeys(this.#client).then(
       (keys) => new Map(keys.map((key) => [key.applicationKeyId, key.keyName])),
       (error: unknown) => {

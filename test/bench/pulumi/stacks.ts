@@ -109,13 +109,18 @@ export async function resourcesOf(stack: Stack): Promise<StateResource[]> {
 /** One round of commands after the other, by name. */
 export type Rounds<Name extends string> = readonly Readonly<Record<Name, Timed>>[];
 
-/** Runs commands in turn, so that what the machine does beside them falls on all; once uncounted. */
+/**
+ * Runs commands in turn, so that what the machine does beside them falls on all; once uncounted.
+ *
+ * @param runs - How many rounds are counted.
+ */
 export async function inTurn<Name extends string>(
   bench: Bench,
   commands: Readonly<Record<Name, TimedCommand>>,
+  runs = bench.runs,
 ): Promise<Rounds<Name>> {
   const rounds: Record<Name, Timed>[] = [];
-  for (let round = 0; round <= bench.runs; round += 1) {
+  for (let round = 0; round <= runs; round += 1) {
     const timed: Partial<Record<Name, Timed>> = {};
     for (const name of Object.keys(commands) as Name[]) {
       timed[name] = await bench.time(commands[name]);

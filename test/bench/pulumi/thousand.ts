@@ -43,18 +43,21 @@ async function run(bench: Bench): Promise<readonly Figure[]> {
   const trivial = await makeComparison(bench, "trivial", many.stack, resourcesOnly(length));
   const still = withoutLooks(cluster.stack);
   const manyStill = withoutLooks(many.stack);
+  // Each takes a while, and its ratio varies little.
+  const runs = Math.min(bench.runs, 2);
   const figures: Figure[] = [];
   for (const [name, args] of Object.entries(OPERATIONS)) {
-    bench.log(`${name}: three commands, ${bench.runs + 1} times`);
-    const all = await inTurn<Timed>(bench, {
+    bench.log(`${name}: three commands, ${runs + 1} times`);
+    const commands = {
       "7 hosts": ofStack(cluster.stack, args, still),
       "many hosts": ofStack(many.stack, args, manyStill),
       trivial: trivial.command(args),
-    });
+    };
+    const all = await inTurn<Timed>(bench, commands, runs);
     figures.push({
       ...{ what: `${name}: ${count} hosts, no look`, against: "7 hosts", reach: { most: 2 } },
       ...ratioOf(all, "many hosts", "7 hosts"),
-      because: `a host is two resources, so that a preview names each file and each key. A program of ${length} resources that do nothing takes what stands behind it as "trivial": that much is Pulumi's own`,
+      because: `a host is two resources, so that a preview names each file and each key. A program of ${length} resources that do nothing takes what stands behind it as "trivial". Of the program's own processor time, at 1,000 hosts, our code was 6 % when it was profiled; the rest is the SDK, which makes some dozens of promises for each resource, and the calls between program, engine and plugins`,
     });
   }
   bench.log("a rotation of one host");
