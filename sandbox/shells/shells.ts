@@ -201,11 +201,13 @@ export class Shells {
       ...settings.map(([key, value]) => `  ${key}=${value}`),
       ...(name === "operator" ? targetHints(stack) : []),
     ];
-    const folder = name === "operator" ? checkout.folder : (env.HOME ?? "/");
+    const home = Shells.quote(env.HOME ?? "/");
+    const folder = name === "operator" ? Shells.quote(checkout.folder) : home;
     world.folder("entrances");
     executable(
       join(world.directory, "entrances", machine),
-      `mkdir -p ${Shells.quote(env.HOME ?? "/")}\ncd ${Shells.quote(folder)}\n` +
+      // A checkout that burnt is not there any more.
+      `mkdir -p ${home}\ncd ${folder} 2>/dev/null || cd ${home}\n` +
         `[ $# -gt 0 ] || printf '%s\\n' ${greeting.map((line) => Shells.quote(line)).join(" ")} >&2\n` +
         `exec env -i ${variables.join(" ")} bash --noprofile --norc "$@"`,
     );

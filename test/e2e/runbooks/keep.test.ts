@@ -32,6 +32,8 @@ it("says how to enter each machine's shell and how to lose one, and leaves nothi
     const lost = await execa("sh", [`${world}/lose`, "q"], { all: true, reject: false });
     expect(lost.exitCode, lost.all).toBe(0);
     expect((await at("q", "restic-offsite snapshots")).exitCode).not.toBe(0);
+    const after = await execa("sh", [`${world}/enter`, "operator"], { all: true, input: "exit\n" });
+    expect(after.all).toMatch(/^ {2}HOST_PUBLIC_KEY='ssh-ed25519 \S+'$/m);
   } finally {
     interrupt(run.pid);
     await run;
