@@ -44,8 +44,9 @@ const REQUIRE =
 /** Of what is required by the bundle, rather than imported. */
 const REQUIRED = "required";
 
-/** A source map that maps nothing: positions in packages are of no use to anybody. */
-const UNMAPPED = `\n//# sourceMappingURL=data:application/json;base64,${Buffer.from(
+/** A source map that maps nothing: positions in packages are of no use to anybody.
+ * Put together, so that no reader of this file takes it for its own. */
+const UNMAPPED = `\n${["//#", "sourceMappingURL"].join(" ")}=data:application/json;base64,${Buffer.from(
   '{"version":3,"sources":[""],"mappings":"A"}',
 ).toString("base64")}`;
 
