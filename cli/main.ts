@@ -2,18 +2,9 @@
 import { Command, CommanderError } from "commander";
 import { InputError } from "../config/problems.ts";
 import { messageOf, UsageError } from "../hub/errors.ts";
+import "../hub/standard-streams.ts";
 import { interruption, Interrupted } from "./interruption.ts";
 import { withStackOptions } from "./options.ts";
-
-// A reader such as `head` that has seen enough, or a terminal that was closed, must not end a
-// command halfway: what it has begun is to be ended. A full disk is told of, where that can be.
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on("error", ({ code, message }: NodeJS.ErrnoException) => {
-    if (code === "EPIPE" || code === "EIO") return;
-    if (Number(process.exitCode ?? 0) === 0) process.exitCode = 1;
-    if (stream === process.stdout) console.error(`error: standard output: ${message}`);
-  });
-}
 
 /** The commands in the order in which help lists them. Only the one that is asked for is loaded. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {

@@ -5,6 +5,7 @@ import { Command, CommanderError } from "commander";
 import { messageOf, UsageError } from "./errors.ts";
 import { withCommonOptions } from "./options.ts";
 import { Output } from "./output.ts";
+import "./standard-streams.ts";
 
 // So that what is to be cleaned up at the end is, and a child does not outlive its parent.
 for (const [signal, number] of [
