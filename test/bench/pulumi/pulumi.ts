@@ -2,6 +2,8 @@
 import { startCluster } from "../../e2e/cluster.ts";
 import type { Bench, Benchmark, Figure } from "../benchmark.ts";
 import {
+  EMPTY,
+  EMPTY_TYPESCRIPT,
   inTurn,
   makeComparison,
   OPERATIONS,
@@ -29,26 +31,35 @@ async function run(bench: Bench): Promise<readonly Figure[]> {
   const { stack } = cluster;
   const still = withoutLooks(stack);
   const { length } = await resourcesOf(stack);
-  const empty = await makeComparison(bench, "empty", stack);
+  const empty = await makeComparison(bench, "empty", stack, EMPTY);
+  const typescript = await makeComparison(bench, "typescript", stack, EMPTY_TYPESCRIPT);
   const trivial = await makeComparison(bench, "trivial", stack, resourcesOnly(length));
   const figures: Figure[] = [];
   for (const [name, args] of Object.entries(OPERATIONS)) {
-    bench.log(`${name}: four commands, ${bench.runs + 1} times`);
+    bench.log(`${name}: five commands, ${bench.runs + 1} times`);
     const all = await inTurn(bench, {
-      empty: empty.command(args),
+      "empty JavaScript": empty.command(args),
+      "empty TypeScript": typescript.command(args),
       trivial: trivial.command(args),
       "7 hosts": ofStack(stack, args, still),
       "with look": ofStack(stack, args),
     });
-    const common = { against: "an empty program", reach: { most: 1.15 }, because: BECAUSE };
-    figures.push(
-      { what: `${name}: 7 hosts, no look`, ...common, ...ratioOf(all, "7 hosts", "empty") },
-      {
-        what: `${name}: 7 hosts, with a look at peer and bundle`,
-        ...common,
-        ...ratioOf(all, "with look", "empty"),
-      },
-    );
+    const bound = { reach: { most: 1.15 }, because: BECAUSE };
+    for (const language of ["TypeScript", "JavaScript"] as const) {
+      for (const [which, what] of [
+        ["7 hosts", "no look"],
+        ["with look", "with a look at peer and bundle"],
+      ] as const) {
+        figures.push({
+          ...{
+            what: `${name}: 7 hosts, ${what}`,
+            against: `an empty ${language} program`,
+            ...bound,
+          },
+          ...ratioOf(all, which, `empty ${language}`),
+        });
+      }
+    }
   }
   return figures;
 }

@@ -45,21 +45,16 @@ export interface Comparison {
 /**
  * Makes a program that was deployed once.
  *
- * @param body - what it does, as a module that has `pulumi`.
+ * @param files - the program's own, by name; its `package.json` names the one that is run.
  */
 export async function makeComparison(
   bench: Bench,
   name: string,
   beside: Stack,
-  body = "",
+  files: Readonly<Record<string, string>>,
 ): Promise<Comparison> {
   const folder = bench.folder(name);
   symlinkSync(path.join(PROJECT, "node_modules"), path.join(folder, "node_modules"));
-  const files = {
-    "package.json": JSON.stringify({ name, type: "module", main: "index.mjs" }),
-    "Pulumi.yaml": `name: ${name}\nruntime: { name: nodejs, options: { typescript: false } }\n`,
-    "index.mjs": `import * as pulumi from "@pulumi/pulumi";\nvoid pulumi;\n${body}\n`,
-  };
   for (const [file, text] of Object.entries(files)) writeFileSync(path.join(folder, file), text);
   // A home of its own, as the stack has one.
   const home = path.join(folder, "home");
@@ -81,12 +76,40 @@ export async function makeComparison(
 /** For making a large state: it is written once, at the end, and not after each resource. */
 export const FAST = { PULUMI_EXPERIMENTAL: "true", PULUMI_SKIP_CHECKPOINTS: "true" } as const;
 
+/** A program in JavaScript: the least that can be run. */
+function javaScript(body: string): Record<string, string> {
+  return {
+    "package.json": JSON.stringify({ type: "module", main: "index.mjs" }),
+    "Pulumi.yaml": "name: bench\nruntime: { name: nodejs, options: { typescript: false } }\n",
+    "index.mjs": `import * as pulumi from "@pulumi/pulumi";\nvoid pulumi;\n${body}\n`,
+  };
+}
+
+/** A program that does nothing, in JavaScript. */
+export const EMPTY = javaScript("");
+
+/** A program that does nothing, as `pulumi new typescript` leaves it when its resources are removed. */
+export const EMPTY_TYPESCRIPT: Readonly<Record<string, string>> = {
+  "package.json": JSON.stringify({ main: "index.ts" }),
+  "Pulumi.yaml": "name: bench\nruntime: { name: nodejs, options: { packagemanager: npm } }\n",
+  "tsconfig.json": JSON.stringify({
+    compilerOptions: {
+      ...{ strict: true, outDir: "bin", target: "es2020", module: "commonjs" },
+      ...{ moduleResolution: "node", ignoreDeprecations: "6.0", sourceMap: true },
+      ...{ experimentalDecorators: true, pretty: true, noFallthroughCasesInSwitch: true },
+      ...{ noImplicitReturns: true, forceConsistentCasingInFileNames: true },
+    },
+    files: ["index.ts"],
+  }),
+  "index.ts": 'import * as pulumi from "@pulumi/pulumi";\n',
+};
+
 /** A program that only has resources, of the type that the bundle's files have, and nothing to do. */
-export function resourcesOnly(count: number): string {
-  return `const inputs = { create: "true", stdin: pulumi.secret("x".repeat(500)), triggers: ["x"] };
+export function resourcesOnly(count: number): Record<string, string> {
+  return javaScript(`const inputs = { create: "true", stdin: pulumi.secret("x".repeat(500)), triggers: ["x"] };
 for (let each = 0; each < ${count}; each += 1) {
   new pulumi.CustomResource("command:local:Command", "file-" + each, inputs, { version: "1.2.1" });
-}`;
+}`);
 }
 
 /** A resource of a state, as far as the benchmarks look at it. */
