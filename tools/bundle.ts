@@ -4,7 +4,18 @@
  * when it is built anew.
  */
 import { createHash } from "node:crypto";
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import {
+  mkdir,
+  mkdtemp,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  utimes,
+  writeFile,
+} from "node:fs/promises";
 import path from "node:path";
 import { build as bundle, type Metafile, type Plugin } from "esbuild";
 
@@ -50,11 +61,12 @@ const UNMAPPED = `\n${["//#", "sourceMappingURL"].join(" ")}=data:application/js
   '{"version":3,"sources":[""],"mappings":"A"}',
 ).toString("base64")}`;
 
-/** Milliseconds by which a file system's clock may lag behind. */
+/** Milliseconds by which a file system's clock may lag behind, and one that counts whole seconds. */
 const CLOCK = 20;
+const COARSE_CLOCK = 2000;
 
-/** Milliseconds after which nobody reads a bundle that another has replaced. */
-const UNUSED = 3_600_000;
+/** Milliseconds after which nobody reads a bundle that another has replaced: an update takes hours. */
+const UNUSED = 24 * 3_600_000;
 
 /**
  * Builds a bundle. What another process builds at the same time is not disturbed.
@@ -92,9 +104,10 @@ export async function buildBundle(name: BundleName, root = ROOT): Promise<string
     });
     const inputs = await stamps(root, metafile);
     const entry = path.join(await settle(name, folder, dist), "main.mjs");
+    await retire(name, root, entry);
     // One that was changed meanwhile may be in the bundle as it was before.
-    const isSure = inputs.every(({ changed }) => changed < started - CLOCK);
-    if (isSure) await note(name, dist, path.relative(root, entry), inputs);
+    const isSure = inputs.every(({ changed, lag }) => changed < started - lag);
+    if (isSure) await note(name, root, entry, inputs);
     await sweep(name, dist, path.dirname(entry));
     return entry;
   } catch (error) {
@@ -136,11 +149,20 @@ function ownPlaces(folder: string): Plugin {
   return {
     name: "own places",
     setup(build) {
-      build.onLoad({ filter: /\.ts$/ }, async ({ path: file }) => {
+      build.onLoad({ filter: /\.[cm]?[jt]s$/ }, async ({ path: file }) => {
         const text = await readFile(file, "utf8");
-        const place = path.relative(folder, file).split(path.sep).join("/");
-        const url = `new URL(${JSON.stringify(place)},import.meta.url).href`;
-        return { contents: text.replaceAll("import.meta.url", url), loader: "ts" };
+        const from = (what: string) =>
+          encodeURI(path.relative(folder, what).split(path.sep).join("/"));
+        const url = (what: string) => `new URL(${JSON.stringify(from(what))},import.meta.url)`;
+        const contents = text.replaceAll(
+          /\bimport\.meta\.(url|filename|dirname)\b/g,
+          (_, asked) => {
+            if (asked === "url") return `${url(file)}.href`;
+            const place = asked === "filename" ? file : path.dirname(file);
+            return `decodeURIComponent(${url(place)}.pathname)`;
+          },
+        );
+        return { contents, loader: file.endsWith("ts") ? "ts" : "js" };
       });
     },
   };
@@ -151,6 +173,8 @@ interface Stamp {
   readonly stamp: string;
   /** Milliseconds since 1970. */
   readonly changed: number;
+  /** By how many milliseconds that may be too early. */
+  readonly lag: number;
 }
 
 /** What tells of each file that it was changed; of packages what npm has installed says it. */
@@ -161,19 +185,25 @@ async function stamps(root: string, { inputs }: Metafile): Promise<Stamp[]> {
   const files = [...own, "tools/bundle.ts", INSTALLED];
   return await Promise.all(
     files.map(async (file) => {
-      const { size, mtimeMs, ctimeMs } = await stat(path.join(root, file));
-      return { file, stamp: `${size} ${mtimeMs} ${ctimeMs}`, changed: Math.max(mtimeMs, ctimeMs) };
+      return await stampOf(root, file);
     }),
   );
 }
 
+async function stampOf(root: string, file: string): Promise<Stamp> {
+  const { size, mtimeMs, ctimeMs } = await stat(path.join(root, file));
+  const changed = Math.max(mtimeMs, ctimeMs);
+  const lag = ctimeMs % 1000 === 0 ? COARSE_CLOCK : CLOCK;
+  return { file, stamp: `${size} ${mtimeMs} ${ctimeMs}`, changed, lag };
+}
+
 /** Gives the folder a name by its content, so that no name ever means something else. */
 async function settle(name: BundleName, folder: string, dist: string): Promise<string> {
-  const hash = createHash("sha256");
-  for (const file of (await readdir(folder)).sort()) {
-    hash.update(file).update(await readFile(path.join(folder, file)));
-  }
-  const settled = path.join(dist, `${name}-${hash.digest("hex").slice(0, 16)}`);
+  const hash = await hashOf(folder);
+  const settled = path.join(dist, `${name}-${hash}`);
+  // One of which a part was lost is no use to anybody.
+  const there = await hashOf(settled).catch(() => undefined);
+  if (there !== undefined && there !== hash) await rm(settled, { recursive: true, force: true });
   try {
     await rename(folder, settled);
   } catch (error) {
@@ -184,16 +214,50 @@ async function settle(name: BundleName, folder: string, dist: string): Promise<s
   return settled;
 }
 
+/** The hash of what is in a folder. It is on disk then: no power cut leaves a part of it. */
+async function hashOf(folder: string): Promise<string> {
+  const hash = createHash("sha256");
+  for (const file of (await readdir(folder)).sort()) {
+    const handle = await open(path.join(folder, file), "r");
+    try {
+      hash.update(file).update(await handle.readFile());
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  }
+  return hash.digest("hex").slice(0, 16);
+}
+
+/**
+ * Notes what a bundle was made of, and its own files: with less than all of them the program could
+ * have no resources, and Pulumi would be asked to remove what is there.
+ */
 async function note(
   name: BundleName,
-  dist: string,
+  root: string,
   entry: string,
   inputs: readonly Stamp[],
 ): Promise<void> {
-  const next = path.join(dist, `${name}-${process.pid}.json`);
-  const content = { entry, inputs: Object.fromEntries(inputs.map((it) => [it.file, it.stamp])) };
-  await writeFile(next, JSON.stringify(content));
-  await rename(next, path.join(dist, `${name}.json`));
+  const folder = path.dirname(path.relative(root, entry));
+  const files = await readdir(path.join(root, folder));
+  const own = await Promise.all(files.map((file) => stampOf(root, path.join(folder, file))));
+  const stamped = Object.fromEntries([...inputs, ...own].map((it) => [it.file, it.stamp]));
+  const next = path.join(root, "dist", `${name}-${process.pid}.json`);
+  await writeFile(next, JSON.stringify({ entry: path.relative(root, entry), inputs: stamped }));
+  await rename(next, path.join(root, "dist", `${name}.json`));
+}
+
+/** Lets the time of the bundle before begin, in which some still run it. */
+async function retire(name: BundleName, root: string, entry: string): Promise<void> {
+  try {
+    const text = await readFile(path.join(root, "dist", `${name}.json`), "utf8");
+    const before = path.resolve(root, (JSON.parse(text) as { entry: string }).entry);
+    const now = new Date();
+    if (before !== entry) await utimes(path.dirname(before), now, now);
+  } catch {
+    // There is none.
+  }
 }
 
 /** Removes earlier bundles, and what a killed build left. */

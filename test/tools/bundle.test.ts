@@ -8,6 +8,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  truncateSync,
   utimesSync,
   writeFileSync,
 } from "node:fs";
@@ -51,9 +52,13 @@ function write(file: string, text: string): void {
   writeFileSync(path.join(root, file), text);
 }
 
-async function loaded(): Promise<string> {
+/** Pulumi maps positions by a package of its own; Node does it by this. */
+const MAPPED = { NODE_OPTIONS: "--enable-source-maps" };
+
+async function loaded(env = {}): Promise<string> {
   const { stdout } = await execa(process.execPath, ["--input-type=module", "--eval", LOAD], {
     cwd: root,
+    env,
   });
   return stdout;
 }
@@ -91,6 +96,36 @@ describe("a program that is run out of its bundle", () => {
     write("node_modules/.package-lock.json", "{ }");
     expect(await loaded()).toBe("1 text");
     expect(noted()).not.toBe(note);
+  });
+
+  it("is never run out of what is left of a bundle", async () => {
+    await loaded();
+    const main = path.join(root, "dist", bundles()[0] ?? "", "main.mjs");
+    // As a power cut leaves what was not on disk yet: the program would have nothing in it.
+    truncateSync(main);
+    expect(await loaded()).toBe("1 text");
+    rmSync(main);
+    expect(await loaded()).toBe("1 text");
+    expect(bundles()).toHaveLength(1);
+  });
+
+  it("tells its modules where their sources are, whatever way they ask", async () => {
+    mkdirSync(path.join(root, "a part"));
+    write("a part/own.js", "export const places = [import.meta.dirname, import.meta.filename];\n");
+    write(
+      "index.ts",
+      'import { places } from "./a part/own.js";\nexport const answer: string = places.join();\nexport const here = "";\n',
+    );
+    const folder = path.join(root, "a part");
+    expect(await loaded()).toBe(`${folder},${path.join(folder, "own.js")} `);
+    expect(bundles()).toHaveLength(1);
+  });
+
+  it("shows which line of the sources threw an error", async () => {
+    write("index.ts", `${indexOf(1)}\nthrow new Error("no such host");\n`);
+    // The first time it is built, the second time it is there.
+    const runs = [await loaded(MAPPED).catch(String), await loaded(MAPPED).catch(String)];
+    for (const run of runs) expect(run).toContain(`${path.join(root, "index.ts")}:4:`);
   });
 
   it("runs from the sources where no bundle can be written", async () => {
