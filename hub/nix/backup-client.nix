@@ -19,9 +19,14 @@ let
         lib.concatMapStringsSep ", " (name: "\"${name}\"") (lib.attrNames manifest.hosts)
       }. Add it to hosts in the stack's config and run `pulumi up`");
 
-  # The hub's own repositories do not belong in the hub's backup, nor what a drill restores.
+  # The hub's own repositories do not belong in the hub's backup, nor what a drill restores; nor what
+  # the agent remembers of them, which would come back older than the repositories.
   hubsOwn = lib.optionals (manifest.hub.host == cfg.host) (
-    [ manifest.hub.repositories ] ++ lib.optional (offsite.hub.enable or false) offsite.hub.drill.scratch
+    [
+      manifest.hub.repositories
+      "/var/lib/offsite-hub"
+    ]
+    ++ lib.optional (offsite.hub.enable or false) offsite.hub.drill.scratch
   );
 
   unit = "restic-backups-offsite";
@@ -219,6 +224,13 @@ in
             Persistent = true;
           };
         };
+
+        # What the runbooks type on a host: restoring from a target must not begin with an installation.
+        environment.systemPackages = [
+          cfg.package
+          pkgs.rclone
+        ]
+        ++ lib.optional (cfg.sqlite.files != [ ]) pkgs.sqlite;
 
         systemd.services.${unit} = {
           after = lib.optional cfg.postgresql.enable "postgresql.service";

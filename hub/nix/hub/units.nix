@@ -194,7 +194,10 @@ in
       // lib.optionalAttrs (metrics != [ ]) { offsite-metrics = timer cfg.metrics.schedule; }
       // lib.optionalAttrs (page != [ ]) { offsite-page = timer cfg.page.schedule; };
 
+    # The agent's own are made by its units too; on a hub made anew the operator comes before them.
     systemd.tmpfiles.rules = [
+      "d /var/lib/offsite-hub 0700 restic restic -"
+      "d /var/cache/offsite-hub 0700 restic restic -"
       "d ${cfg.drill.scratch} 0700 restic restic -"
     ]
     # The web server is another user.

@@ -1,6 +1,6 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { settingsSchema } from "../../../hub/settings.ts";
@@ -207,7 +207,7 @@ describe("a host's backup", () => {
     expect(texts).toContain("/var/lib\n/run/restic-backups-offsite/dumps\n");
     // What is on the hub alone does not go into the hub's backup.
     expect(texts).toContain(
-      "/var/lib/docker\n/var/lib/containers\n*.log\n/srv/restic\n/var/lib/offsite-drill",
+      "/var/lib/docker\n/var/lib/containers\n*.log\n/srv/restic\n/var/lib/offsite-hub\n/var/lib/offsite-drill",
     );
   });
 
@@ -299,6 +299,14 @@ describe("a system", () => {
       expect(aboutOurs).toEqual([]);
     },
   );
+
+  it("has on a host's and the hub's command line, and on disk, what the runbooks begin with", () => {
+    const programs = (name: string) => system(name).commands.map((each) => basename(each));
+    expect(programs("host")).toEqual(expect.arrayContaining(["restic", "rclone"]));
+    const { tmpfiles } = system("hub");
+    expect(tmpfiles).toContain("d /var/lib/offsite-hub 0700 restic restic -");
+    expect(tmpfiles).toContain("d /var/cache/offsite-hub 0700 restic restic -");
+  });
 
   it("holds nothing of this where nothing is enabled", () => {
     const off = system("off");
