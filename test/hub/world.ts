@@ -308,7 +308,7 @@ export class World {
       STATE_DIRECTORY: this.state,
       ...(this.settings !== undefined && { OFFSITE_SETTINGS: join(this.root, "settings.json") }),
     };
-    return { command: [process.execPath, agent, ...args], env };
+    return { command: [agent, ...args], env };
   }
 
   /** Files of a kind that a host has at the peer or the cloud: `data`, `index`, … */

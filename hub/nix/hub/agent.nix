@@ -27,7 +27,7 @@ let
   };
 
   package = pkgs.writeShellScriptBin "offsite-hub" ''
-    exec ${pkgs.nodejs}/bin/node ${lib.optionalString (cfg.agent != null) "${cfg.agent}"} "$@"
+    exec ${pkgs.nodejs}/bin/node --max-semi-space-size=2 ${lib.optionalString (cfg.agent != null) "${cfg.agent}"} "$@"
   '';
 
   # What root starts goes on as the repositories' owner: a file of root's in there would lock the
