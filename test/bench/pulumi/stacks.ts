@@ -63,7 +63,7 @@ export async function makeComparison(
   symlinkSync(plugins, path.join(home, "plugins"));
   const env = { ...beside.env, PULUMI_HOME: home };
   const of = (args: readonly string[]): TimedCommand => ({
-    command: ["pulumi", ...args, "--stack", "bench", "--non-interactive", "--color", "never"],
+    command: ["pulumi", ...args, "--stack", name, "--non-interactive", "--color", "never"],
     ...{ cwd: folder, env },
   });
   for (const args of [["stack", "init"], OPERATIONS["no-op up"]]) {
