@@ -4,7 +4,7 @@
  * sizes and hashes of encrypted files; nobody but the process can read it.
  */
 import { randomBytes } from "node:crypto";
-import { openSync, readSync, unlinkSync, writeSync } from "node:fs";
+import { ftruncateSync, openSync, readSync, unlinkSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { RECORD_BYTES, Records, type NameMap } from "./name-map.ts";
@@ -72,6 +72,7 @@ export class Spill {
     } catch {
       // Not tried again: what is left of the disk others need more.
       refused = true;
+      giveBack(file, start);
       return false;
     }
     this.#batches.push({ start, firsts });
@@ -129,6 +130,15 @@ function makeFile(): number | undefined {
   }
   refused = true;
   return undefined;
+}
+
+/** Lets go of what is in the file from a place on, which nobody reads. */
+function giveBack(from: number, position: number): void {
+  try {
+    ftruncateSync(from, position);
+  } catch {
+    // The disk gets it back when the process ends.
+  }
 }
 
 function writeAll(into: number, records: number, position: number): number {

@@ -74,6 +74,8 @@ export class HttpPool {
     });
     const answered = new Promise<HttpAnswer>((resolve, reject) => {
       request.on("error", (error) => reject(firstOf(error)));
+      // Also without an error, as after an offer to speak something else than HTTP.
+      request.once("close", () => reject(new Error("the server ended the connection unanswered")));
       request.once("response", (response) => {
         // A server that has said no need not be sent the rest, but then this connection is spent.
         response.once("end", () => {
@@ -100,10 +102,7 @@ export class HttpPool {
     const request = isSecure ? https.request(options) : http.request(options);
     this.#pending.add(request);
     request.once("close", () => this.#pending.delete(request));
-    request.on("timeout", () => {
-      const seconds = this.#options.idle / 1000;
-      request.destroy(new Error(`not a byte came or went for ${seconds} s`));
-    });
+    limitSilence(request, this.#options.idle);
     request.once("socket", (socket) => {
       limitConnecting(request, socket, this.#options.connect ?? CONNECT_MS, isSecure);
     });
@@ -159,6 +158,30 @@ function limitConnecting(
   const end = (): void => clearTimeout(timer);
   socket.once(isSecure ? "secureConnect" : "connect", end);
   socket.once("close", end);
+}
+
+/** Gives up where nothing comes or goes, or where what comes is no answer to what was sent whole. */
+function limitSilence(request: ClientRequest, milliseconds: number): void {
+  const seconds = milliseconds / 1000;
+  let response: IncomingMessage | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  request.on("timeout", () => {
+    const error = new Error(`not a byte came or went for ${seconds} s`);
+    // Who reads the answer is told as well.
+    response?.destroy(error);
+    request.destroy(error);
+  });
+  request.once("finish", () => {
+    if (response !== undefined || request.destroyed) return;
+    timer = setTimeout(() => {
+      request.destroy(new Error(`no answer began within ${seconds} s`));
+    }, milliseconds);
+  });
+  request.once("response", (it) => {
+    response = it;
+    clearTimeout(timer);
+  });
+  request.once("close", () => clearTimeout(timer));
 }
 
 /** One of the errors of a name with several addresses: together they have no message. */

@@ -1,11 +1,15 @@
 import { isFileName } from "../repository/layout.ts";
 import { NameTable } from "../repository/name-table.ts";
+import { StopError } from "./target.ts";
 
 /** What a server of version 2 of the API calls its listings. */
 export const LISTING_TYPE = "application/vnd.x.restic.rest.v2";
 
 /** No entry is nearly as long. A server that never ends one would fill the memory. */
 const LONGEST_ENTRY = 4096;
+
+/** No repository has nearly as many files of a kind: a server that never ends would fill the disk. */
+const MOST_ENTRIES = 2 ** 24;
 
 /** Where the names of a listing go. */
 export type Names = Pick<NameTable, "set" | "setFrom">;
@@ -27,14 +31,21 @@ export async function readListing(
   return table;
 }
 
-/** The same, for names that go elsewhere than into a table. */
+/**
+ * The same, for names that go elsewhere than into a table.
+ *
+ * @param most - how many entries there may be.
+ * @throws StopError of scope "host" where there are more.
+ */
 export async function readListingInto(
   into: Names,
   chunks: AsyncIterable<Uint8Array>,
   onOther?: (name: string) => void,
+  most = MOST_ENTRIES,
 ): Promise<void> {
   /** The begin of an entry whose end has not arrived. */
   let rest: Buffer = Buffer.alloc(0);
+  let count = 0;
   for await (const { buffer, byteOffset, length } of chunks) {
     const text = Buffer.from(buffer, byteOffset, length);
     let start = 0;
@@ -45,6 +56,8 @@ export async function readListingInto(
         rest = Buffer.alloc(0);
       } else take(into, text, start, end + 1, onOther);
       start = end + 1;
+      count += 1;
+      if (count > most) throw tooLong(most);
     }
     // A copy: what is left of a chunk would keep all of it.
     rest = Buffer.concat([rest, text.subarray(start)]);
@@ -53,6 +66,11 @@ export async function readListingInto(
   if (!/^\s*(\[\s*|,?\s*)\]\s*$/.test(rest.toString("latin1"))) {
     throw new Error("the server's listing is cut short");
   }
+}
+
+/** Not to be tried again: each try takes as much of the disk. */
+function tooLong(most: number): StopError {
+  return new StopError("host", `the server's listing does not end after ${most} files`);
 }
 
 const OTHER = "the server's listing is not one of rest-server's API version 2";

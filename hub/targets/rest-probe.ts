@@ -91,6 +91,7 @@ async function odditiesOf(
     if (names instanceof NameTable) found.locks = names.count;
     return found;
   } catch (error) {
+    if (error instanceof StopError) throw error;
     throw new TransientError(`listing of ${kind}: ${messageOf(error)}`, { cause: error });
   }
 }

@@ -192,19 +192,24 @@ export class RestServerTarget implements Target {
     observer: SendObserver,
   ): Promise<SendResult> {
     let body: () => Buffer | AsyncIterable<Buffer>;
-    let buffers: ChunkBuffers | undefined;
+    let spare: ChunkBuffers | undefined;
     let unreadable: unknown;
+    let { size } = open;
     if (open.size <= SMALL_BYTES) {
       const content = await readWhole(open, file);
+      // Of a config that has grown meanwhile no bytes must follow the request.
+      size = content.length;
       await this.#limit.take(content.length);
       body = () => content;
       observer.bytes(content.length);
     } else {
       body = () => {
         // Of its own for each try: one that was refused may still be on its way.
-        buffers = this.#takeBuffers();
+        const buffers = this.#takeBuffers();
+        spare = undefined;
         return this.#paced(open, file.name, buffers, observer, (error) => {
-          unreadable = error;
+          if (error === undefined) spare = buffers;
+          else unreadable = error;
         });
       };
     }
@@ -215,7 +220,7 @@ export class RestServerTarget implements Target {
         path: urlPathOf(file),
         headers: {
           "content-type": "application/octet-stream",
-          "content-length": String(open.size),
+          "content-length": String(size),
         },
         body,
       });
@@ -224,8 +229,8 @@ export class RestServerTarget implements Target {
       throw unreadable ?? error;
     }
     await discard(response);
-    // The server has read all of it, so no socket holds a part of it any more.
-    if (buffers !== undefined && response.statusCode === 200) this.#buffers.push(buffers);
+    // The server has read all of it, so no socket holds a part of it any more, and nobody fills them.
+    if (spare !== undefined && response.statusCode === 200) this.#buffers.push(spare);
     return await judge(repository, file, response.statusCode, attempt);
   }
 
@@ -240,7 +245,7 @@ export class RestServerTarget implements Target {
     name: string,
     buffers: ChunkBuffers | undefined,
     observer: SendObserver,
-    onUnreadable: (error: unknown) => void,
+    onEnd: (error: unknown) => void,
   ): AsyncGenerator<Buffer> {
     try {
       for await (const chunk of verifiedChunks(open, name, buffers)) {
@@ -250,8 +255,9 @@ export class RestServerTarget implements Target {
           observer.bytes(slice.length);
         }
       }
+      onEnd(undefined);
     } catch (error) {
-      onUnreadable(error);
+      onEnd(error);
       throw error;
     }
   }
@@ -329,6 +335,7 @@ async function list(repository: RestRepository, kind: HashedKind): Promise<NameT
       try {
         return await readListing(response.body);
       } catch (error) {
+        if (error instanceof StopError) throw error;
         throw new TransientError(`listing of ${kind}: ${messageOf(error)}`, { cause: error });
       }
     }

@@ -78,6 +78,32 @@ describe("HttpPool", () => {
     );
   });
 
+  it.each([
+    ["nothing but that it works on it", "HTTP/1.1 102 Processing\r\n\r\n", /no answer began/],
+    [
+      "an offer to speak something else",
+      "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n",
+      /ended the connection unanswered/,
+    ],
+  ])("gives up a server that says %s", async (_, text, message) => {
+    const origin = await answering((socket) => {
+      const timer = setInterval(() => socket.write(text), 50);
+      socket.on("close", () => clearInterval(timer));
+    });
+    await expect(pool(origin, 400).request({ method: "GET", path: "/" })).rejects.toThrow(message);
+  });
+
+  it("tells who reads an answer that it stands still, and follows nobody elsewhere", async () => {
+    const origin = await answering((socket) => {
+      socket.write(
+        "HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 100\r\n\r\npart",
+      );
+    });
+    const answer = await pool(origin, 200).request({ method: "GET", path: "/" });
+    expect(answer.statusCode).toBe(302);
+    await expect(buffer(answer.body)).rejects.toThrow("not a byte came or went for 0.2 s");
+  });
+
   it("gives a body whole, and ends what is under way when it is destroyed", async () => {
     let answers = 0;
     const origin = await answering((socket) => {

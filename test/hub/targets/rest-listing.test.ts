@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { readListing } from "../../../hub/targets/rest-listing.ts";
+import { NameTable } from "../../../hub/repository/name-table.ts";
+import { readListing, readListingInto } from "../../../hub/targets/rest-listing.ts";
 
 const name = fc
   .uint8Array({ minLength: 32, maxLength: 32 })
@@ -44,5 +45,23 @@ describe("readListing", () => {
     "null",
   ])("refuses %j", async (text) => {
     await expect(readListing(pieces(text, [1000]))).rejects.toThrow("the server's listing is");
+  });
+
+  it("gives up a listing that does not end, and tries it no more", async () => {
+    async function* endless(): AsyncGenerator<Uint8Array> {
+      for (let at = 0; ; at += 1) {
+        const name = at.toString(16).padStart(64, "0");
+        yield await Promise.resolve(
+          Buffer.from(`${at === 0 ? "[" : ","}{"name":"${name}","size":1}`),
+        );
+      }
+    }
+    const listed = readListingInto(new NameTable(), endless(), undefined, 1000);
+    await expect(listed).rejects.toThrow(
+      expect.objectContaining({
+        name: "StopError",
+        message: "the server's listing does not end after 1000 files",
+      }),
+    );
   });
 });
