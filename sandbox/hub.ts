@@ -17,6 +17,7 @@ import { buildAgent } from "../tools/build.ts";
 import { GuestServers } from "./guests.ts";
 import { unseal, type Host } from "./hosts.ts";
 import { listens } from "./peer.ts";
+import { keptIn } from "./shells/losses.ts";
 import { isRoot, waitFor, type Account, type Daemon, type World } from "./world.ts";
 
 /** Root serves nothing: as root, the hub is the account `nobody`. */
@@ -86,12 +87,14 @@ export class Hub {
     this.#htpasswdFile = place("hub.htpasswd", files["hub.htpasswd"] ?? "");
     this.credentialsFile = place("hub-credentials.json", files["hub-credentials.json"] ?? "");
     this.rcloneFile = place("rclone.conf", files["rclone.conf"] ?? "");
-    // A host that is lost has none.
-    const living = hosts.filter((host) => existsSync(host.passwordFile));
-    const passwordFiles = living.map(({ name, passwordFile }) => [
-      name,
-      place(`${name}.password`, readFileSync(passwordFile, "utf8")),
-    ]);
+    // The hub's own secrets: a host that is lost, the hub itself too, has its password in them still.
+    const passwordFiles = hosts.flatMap(({ name, passwordFile }) => {
+      const kept = join(keptIn(world), "restic-passwords", name);
+      const file = [passwordFile, kept].find((each) => existsSync(each));
+      return file === undefined
+        ? []
+        : [[name, place(`${name}.password`, readFileSync(file, "utf8"))]];
+    });
     const settings = {
       passwordFiles: Object.fromEntries(passwordFiles) as Record<string, string>,
       drill: {

@@ -14,12 +14,14 @@ export function keptIn(world: World): string {
 /** Keeps them elsewhere as they are now: passphrase, settings, state, restic's passwords. */
 export function keepElsewhere(world: World, stack: Stack, hosts: readonly Host[]): void {
   const kept = keptIn(world);
-  rmSync(kept, { recursive: true, force: true });
+  rmSync(join(kept, "state"), { recursive: true, force: true });
   mkdirSync(join(kept, "restic-passwords"), { recursive: true, mode: 0o700 });
   cpSync(stack.env.PULUMI_CONFIG_PASSPHRASE_FILE ?? "", join(kept, "passphrase"));
   cpSync(stack.configFile, join(kept, basename(stack.configFile)));
   cpSync(join(world.directory, "state"), join(kept, "state"), { recursive: true });
   for (const { name, passwordFile } of hosts) {
+    // Of a machine that is lost already it is kept here alone.
+    if (!existsSync(passwordFile)) continue;
     cpSync(passwordFile, join(kept, "restic-passwords", name));
   }
 }
