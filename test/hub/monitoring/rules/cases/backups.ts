@@ -136,6 +136,16 @@ const seen: readonly Case[] = [
   },
   {
     alert: "OffsiteBackupNeverSeen",
+    title: "fires where nothing but the host's absence is known",
+    series: {
+      'offsite_host_seen{host="q"}': held(0, 60),
+      'offsite_host_seen{host="minos"}': held(1, 60),
+    },
+    at: "49h",
+    fires: q,
+  },
+  {
+    alert: "OffsiteBackupNeverSeen",
     title: "is quiet in the first night of a new hub, and of a new host",
     series: {
       [never]: held(1, 60),
@@ -317,6 +327,27 @@ const shrank: readonly Case[] = [
     },
     at: "46h",
     fires: q,
+  },
+  {
+    title: "fires when packs go in the hours after the night's prune",
+    series: {
+      [snapshots]: held(17, 60),
+      [size]: `${held(1e11, 34)} ${held(6e10, 20)}`,
+      [pruned]: prunes,
+      [removed]: held(1, 60),
+    },
+    at: "2150m",
+    fires: q,
+  },
+  {
+    title: "fires at a hub that is watched since today, and for a third of the snapshots",
+    series: {
+      [size]: `${held(1e11, 2)} ${held(6e10, 20)}`,
+      [pruned]: held(0, 22),
+      'offsite_repository_snapshots{host="minos"}': `${held(20, 2)} ${held(13, 20)}`,
+    },
+    at: "4h",
+    fires: [{ host: "q" }, { host: "minos" }],
   },
   {
     title: "fires for what the agent knows to be lost, once a host",

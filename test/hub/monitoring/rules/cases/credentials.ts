@@ -59,7 +59,7 @@ const certificates: readonly Case[] = [
   {
     alert: "OffsiteCertificateEnded",
     title: "is quiet about one of six days that was seen a week ago",
-    series: { [start]: held(0, 240), [end]: held(days(6), 240) },
+    series: { [start]: held(0, 240), [end]: held(days(6), 240), [seen]: held(hour(1), 240) },
     at: "170h",
     fires: [],
   },
@@ -73,6 +73,21 @@ export const CREDENTIALS: readonly Case[] = [
     series: { [owed]: `${held(0, 24)} ${held(1, 30)} _x20 ${held(1, 60)}` },
     at: "100h",
     fires: [{ target: "peer", by: "hub" }],
+  },
+  {
+    alert: "OffsiteDeploymentOwed",
+    title: "goes by the hosts' credentials where nothing else is known, once a target",
+    series: {
+      'offsite_credential_offset{target="peer", host="q"}': held(1, 100),
+      'offsite_credential_offset{target="peer", host="minos"}': held(1, 100),
+      'offsite_credential_offset{target="cloud", host="q"}': held(0, 100),
+      'offsite_credential_offset{target="attic", host="q"}': held(-1, 100),
+    },
+    at: "80h",
+    fires: [
+      { target: "peer", by: "hub" },
+      { target: "attic", by: "target" },
+    ],
   },
   {
     alert: "OffsiteDeploymentOwed",

@@ -133,6 +133,16 @@ export const TARGETS: readonly Case[] = [
   },
   {
     alert: "OffsiteTargetBehind",
+    title: "fires where only the one or the other is known",
+    series: {
+      [files]: held(1200, 60),
+      'offsite_waiting_bytes{host="q", target="cloud"}': held(5e9, 60),
+    },
+    at: "50h",
+    fires: [...place, { host: "q", target: "cloud" }],
+  },
+  {
+    alert: "OffsiteTargetBehind",
     title: "fires for a few files where no mirror has succeeded since",
     series: { [files]: held(3, 60), [bytes]: held(3000, 60), [mirrored]: held(0, 60) },
     at: "50h",
