@@ -140,6 +140,11 @@ const STORIES: readonly Story[] = [
     ],
   },
   {
+    title: "that there are no metrics at all, days after the hub went down",
+    alerts: [["OffsiteHubDown"], ["OffsiteMetricsAbsent", { instance: "" }]],
+    silent: [["OffsiteMetricsAbsent", { instance: "" }]],
+  },
+  {
     title: "what metrics say that have gone stale, and not that they have",
     alerts: [
       ["OffsiteMetricsStale"],
