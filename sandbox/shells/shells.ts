@@ -227,15 +227,12 @@ export class Shells {
       PS1: `[${name}] \\w $ `,
       SANDBOX_PROJECT: PROJECT,
     };
-    // A language host from before 3.200 does not know the program's nodeargs; from any folder.
-    const tsx = join(PROJECT, "node_modules", "tsx", "dist", "loader.mjs");
     if (name === "operator") {
       // The operator's own rclone finds Backblaze where Pulumi does.
       const cloud = { RCLONE_B2_ENDPOINT: stack.env.B2_ENDPOINT ?? "" };
-      const own = { HOME: world.folder(name), NODE_OPTIONS: `--import ${tsx}` };
-      return { ...common, ...stack.env, ...cloud, ...own };
+      return { ...common, ...stack.env, ...cloud, HOME: world.folder(name) };
     }
-    if (name === "laptop") return this.#laptop(common, tsx);
+    if (name === "laptop") return this.#laptop(common);
     if (name === "peer") {
       const docker = { DOCKER_HOST: engine.host, DOCKER_CONFIG: engine.config };
       return { ...common, ...docker, HOME: world.folder("peer-home") };
@@ -255,7 +252,7 @@ export class Shells {
   }
 
   /** A new machine that knows nothing; Pulumi would download what it has in its folder. */
-  #laptop(common: Record<string, string>, tsx: string): Record<string, string> {
+  #laptop(common: Record<string, string>): Record<string, string> {
     const { world, stack } = this.#options;
     const home = world.folder("laptop");
     const pulumi = world.folder("laptop", ".pulumi");
@@ -264,7 +261,6 @@ export class Shells {
     return {
       ...common,
       HOME: home,
-      NODE_OPTIONS: `--import ${tsx}`,
       PULUMI_HOME: pulumi,
       PULUMI_SKIP_UPDATE_CHECK: "true",
       PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
