@@ -31,6 +31,7 @@ import { HASHED_KINDS, isFileName, type HashedKind } from "./repository/layout.t
 import type { LocalListing } from "./repository/listing.ts";
 import { FINGERPRINT_DIGITS } from "./repository/name-map.ts";
 import { NameTable } from "./repository/name-table.ts";
+import { syncFolder } from "./sync-folder.ts";
 import type { Inventory } from "./targets/target.ts";
 
 const CHUNK_BYTES = 256 * 1024;
@@ -265,15 +266,6 @@ function takeFile(
 
 function isDigit(byte: number | undefined): boolean {
   return byte !== undefined && byte >= ZERO && byte <= ZERO + 9;
-}
-
-function syncFolder(folder: string): void {
-  const handle = openSync(folder, "r");
-  try {
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
-  }
 }
 
 function lineOf(kind: HashedKind, name: string, size: number, sha1?: string): string {

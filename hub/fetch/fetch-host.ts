@@ -6,19 +6,12 @@
  * file is written beside, checked against the SHA-256 that is its name, synced, and only then gets its
  * name. So what is there is right, and a further run goes on with what is missing.
  */
-import {
-  closeSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-} from "node:fs";
+import { mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { KINDS, pathOf, type Kind, type RepositoryFile } from "../repository/layout.ts";
 import type { LocalListing } from "../repository/listing.ts";
 import { digestFile, openIfPresent } from "../repository/verified-read.ts";
+import { syncFolder } from "../sync-folder.ts";
 import type { Inventory } from "../targets/target.ts";
 import type { HostFetch } from "./report.ts";
 import { placeOf, type Source } from "./source.ts";
@@ -155,15 +148,6 @@ function complain(report: HostFetch, file: RepositoryFile, reason: string): void
   const path = pathOf(file.kind, file.name);
   report.damaged.push(path);
   if (report.damaged.length <= 3) report.errors.push(`${path}: ${reason}; it was not taken`);
-}
-
-function syncFolder(folder: string): void {
-  const handle = openSync(folder, "r");
-  try {
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
-  }
 }
 
 function* batches(files: Iterable<RepositoryFile>): Generator<RepositoryFile[]> {
