@@ -1,8 +1,9 @@
 /** The bundle in clear text, for when no machine is left whose key would open it. */
-import { chmod, mkdir, readdir, writeFile } from "node:fs/promises";
+import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { UsageError } from "../../hub/errors.ts";
 import type { DeployedBundle } from "./deployed.ts";
+import { namesIn } from "./write.ts";
 
 /**
  * Writes every file as it is before it is sealed, readable by its owner alone.
@@ -32,16 +33,10 @@ export async function writeOpened(bundle: DeployedBundle, directory: string): Pr
  * @throws UsageError with the way out.
  */
 export async function requireEmpty(directory: string): Promise<void> {
-  let names: string[];
-  try {
-    names = await readdir(directory);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === "ENOENT") return;
-    throw new UsageError(
-      `--opened: ${directory} cannot be read (${code ?? "unreadable"}). Name a new directory`,
-    );
-  }
+  const names = await namesIn(
+    directory,
+    (code) => `--opened: ${directory} cannot be read (${code}). Name a new directory`,
+  );
   if (names.length === 0) return;
   throw new UsageError(
     `--opened: ${directory} has files in it. Name a new directory, in which secrets in clear text are to be`,

@@ -22,18 +22,33 @@ const CONCURRENCY = 4;
  * @throws UsageError where it has files and no mark of ours, or is none.
  */
 export async function requireOwn(directory: string): Promise<void> {
-  let names: string[];
-  try {
-    names = await readdir(directory);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === "ENOENT") return;
-    throw new UsageError(`${directory} cannot be a bundle's directory (${code ?? "unreadable"})`);
-  }
+  const names = await namesIn(
+    directory,
+    (code) => `${directory} cannot be a bundle's directory (${code})`,
+  );
   if (names.length === 0 || names.includes(MARK)) return;
   throw new UsageError(
     `${directory} has files that fort-offsite did not write. Choose a directory of its own with --out`,
   );
+}
+
+/**
+ * The names in a directory; none where there is no such directory yet.
+ *
+ * @param refusal - says why nothing can be written, by the code of the error.
+ * @throws UsageError with that where it cannot be read.
+ */
+export async function namesIn(
+  directory: string,
+  refusal: (code: string) => string,
+): Promise<string[]> {
+  try {
+    return await readdir(directory);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT") return [];
+    throw new UsageError(refusal(code ?? "unreadable"));
+  }
 }
 
 /** What writing came to. */
