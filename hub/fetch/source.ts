@@ -10,7 +10,13 @@ import { pathOf, type RepositoryFile } from "../repository/layout.ts";
 import { renewed, type TargetOptions } from "../targets/from-manifest.ts";
 import { RCLONE_SERVICES } from "../targets/rclone-services.ts";
 import { runRclone, type RcloneOptions } from "../targets/rclone-process.ts";
-import { discard, RestConnection, RestRepository, TransientError } from "../targets/rest-client.ts";
+import {
+  discard,
+  RestConnection,
+  RestRepository,
+  TransientError,
+  urlPathOf,
+} from "../targets/rest-client.ts";
 import { pinHostKeys } from "../targets/sftp-host-keys.ts";
 import { StopError } from "../targets/target.ts";
 
@@ -120,8 +126,7 @@ async function download(
   file: RepositoryFile,
   folder: string,
 ): Promise<string | undefined> {
-  const path = file.kind === "config" ? "config" : `${file.kind}/${file.name}`;
-  const response = await repository.once({ method: "GET", path });
+  const response = await repository.once({ method: "GET", path: urlPathOf(file) });
   if (response.statusCode !== 200) {
     await discard(response);
     return `the server answered ${response.statusCode}`;

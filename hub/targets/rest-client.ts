@@ -1,6 +1,7 @@
 import { setTimeout } from "node:timers/promises";
 import type { PasswordTrio } from "../../config/manifest.ts";
 import { messageOf } from "../errors.ts";
+import type { RepositoryFile } from "../repository/layout.ts";
 import { discardBody, HttpPool, type HttpAnswer } from "./http-pool.ts";
 import { remedyOf, tlsOptions, type Trust } from "./rest-trust.ts";
 import { GENERATION_OFFSETS, StopError, type AcceptedCredential } from "./target.ts";
@@ -28,6 +29,11 @@ export interface RestRequest {
   readonly headers?: Record<string, string>;
   /** Makes the body, anew for every try. */
   readonly body?: () => Buffer | AsyncIterable<Buffer>;
+}
+
+/** Where a file is below its repository's URL. rest-server itself sorts packs into folders. */
+export function urlPathOf({ kind, name }: Pick<RepositoryFile, "kind" | "name">): string {
+  return kind === "config" ? "config" : `${kind}/${name}`;
 }
 
 /** A connection failed, or the server answered that it cannot serve now: worth another try. */

@@ -10,7 +10,13 @@ import {
 import { NameTable } from "../repository/name-table.ts";
 import type { CanaryReport, Probe, ReadBack } from "./probe.ts";
 import { RestCanary } from "./rest-canary.ts";
-import { discard, RestConnection, RestRepository, TransientError } from "./rest-client.ts";
+import {
+  discard,
+  RestConnection,
+  RestRepository,
+  TransientError,
+  urlPathOf,
+} from "./rest-client.ts";
 import { LISTING_TYPE, readListingInto, type Names } from "./rest-listing.ts";
 import type { RestServerOptions } from "./rest-server.ts";
 import { tryCertificate } from "./rest-trust.ts";
@@ -104,8 +110,7 @@ const NOBODY: Names = {
 };
 
 async function readOnce(repository: RestRepository, file: RepositoryFile): Promise<ReadBack> {
-  const path = file.kind === "config" ? "config" : `${file.kind}/${file.name}`;
-  const response = await repository.once({ method: "GET", path });
+  const response = await repository.once({ method: "GET", path: urlPathOf(file) });
   if (response.statusCode !== 200) {
     await discard(response);
     return { result: "unreadable", reason: `the server answered ${response.statusCode}` };

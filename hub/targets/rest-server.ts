@@ -25,6 +25,7 @@ import {
   RestConnection,
   RestRepository,
   TransientError,
+  urlPathOf,
   type Patience,
 } from "./rest-client.ts";
 import { LISTING_TYPE, readListing } from "./rest-listing.ts";
@@ -365,8 +366,4 @@ async function readWhole(open: OpenFile, file: RepositoryFile): Promise<Buffer> 
   const chunks: Buffer[] = [];
   for await (const chunk of verifiedChunks(open, file.name)) chunks.push(chunk);
   return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks);
-}
-
-function urlPathOf(file: RepositoryFile): string {
-  return file.kind === "config" ? "config" : `${file.kind}/${file.name}`;
 }
